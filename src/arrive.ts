@@ -1,0 +1,178 @@
+import { type Need, type Phase, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
+import { isHealthyAt, isInService, type Slot } from "./slots.ts";
+import { type Instance, isRegistered, targetsOf } from "./snapshot.ts";
+
+/** How long a status check may fail before the instance counts as lost: two of EC2's checks, which run every minute. */
+const impairedLimitSeconds = 120;
+
+/** How often to look while something may be due at any moment. */
+const pollSeconds = { launch: 3, checks: 5, health: 3 };
+
+/**
+ * What a replacement needs until it has been in service long enough for the old one to leave; undefined when it has.
+ *
+ *     running -> instance and system status checks pass -> register -> healthy -> bake time
+ */
+export function arrive(slot: Slot, replacement: Instance, situation: Situation): Need | undefined {
+  const { plan, snapshot } = situation;
+  const missing = missingTargets(slot, replacement, situation);
+  const inService = isInService(snapshot, replacement.id, plan.config.targetGroupArn);
+  if (!inService && replacement.state !== "running") return running(slot, replacement, situation);
+  if (!inService && !checksPass(replacement, situation))
+    return checks(slot, replacement, situation);
+  if (missing.length > 0) {
+    return within(slot, situation, {
+      phase: "register",
+      instanceId: replacement.id,
+      step: { kind: "register", targets: missing },
+      seen: "registered targets: not all",
+      pollSeconds: pollSeconds.health,
+    });
+  }
+  if (!isHealthyAt(snapshot, replacement.id, slot.wanted))
+    return health(slot, replacement, situation);
+  return bake(slot, replacement, situation);
+}
+
+function running(slot: Slot, replacement: Instance, situation: Situation): Need {
+  return within(slot, situation, {
+    phase: "run",
+    instanceId: replacement.id,
+    seen: `instance state: ${replacement.state}`,
+    pollSeconds: pollSeconds.launch,
+  });
+}
+
+function checksPass({ id }: Instance, { snapshot }: Situation): boolean {
+  const status = snapshot.statuses.get(id);
+  return status?.instance === "ok" && status.system === "ok";
+}
+
+function checks(slot: Slot, { id }: Instance, situation: Situation): Need {
+  const status = situation.snapshot.statuses.get(id);
+  const seen = status
+    ? `instance status: ${status.instance}, system status: ${status.system}`
+    : "status checks: none reported yet";
+  const isImpaired = status?.instance === "impaired" || status?.system === "impaired";
+  const phase: Phase = isImpaired ? "impaired" : "checks";
+  const need = { phase, instanceId: id, seen, pollSeconds: pollSeconds.checks };
+  if (isImpaired && secondsIn(situation, slot.id, "impaired", id) >= impairedLimitSeconds) {
+    return fail(
+      slot,
+      situation,
+      need,
+      `failed its status checks for ${impairedLimitSeconds} s (${seen})`,
+    );
+  }
+  const elapsed = secondsSinceFirst(situation, slot.id, ["checks", "impaired"], id);
+  return within(slot, situation, need, elapsed);
+}
+
+function health(slot: Slot, { id }: Instance, situation: Situation): Need {
+  const { plan, snapshot, progress } = situation;
+  const targets = targetsOf(snapshot, id).filter((target) => target.state !== "healthy");
+  const seen = targets
+    .map((target) => {
+      const group = plan.targetGroups.find(({ arn }) => arn === target.targetGroupArn);
+      const health = [target.state, target.reason, target.description].filter(Boolean).join(", ");
+      return `target health: ${health} (port ${target.port} of ${group?.name}; health check: ${group?.healthCheck})`;
+    })
+    .join("; ");
+  const first = progress.get(slot.id)?.first ?? {};
+  // One that was healthy and is not any more gets the rest of its bake time to recover, but not a new limit.
+  const hasBaked = first[`bake ${id}`] !== undefined;
+  const limitSeconds = plan.config.waitingPeriodSeconds + (hasBaked ? bakeSeconds(situation) : 0);
+  const elapsed = secondsSinceFirst(situation, slot.id, ["health", "bake"], id);
+  const need = { phase: "health" as const, instanceId: id, seen, pollSeconds: pollSeconds.health };
+  return within(slot, situation, need, elapsed, limitSeconds);
+}
+
+function bake(slot: Slot, { id }: Instance, situation: Situation): Need | undefined {
+  const total = bakeSeconds(situation);
+  const remaining = total - secondsIn(situation, slot.id, "bake", id);
+  const isOver = total === 0 || remaining <= 0 || hasLeftBehind(slot, situation);
+  if (isOver) return undefined;
+  return {
+    slotId: slot.id,
+    phase: "bake",
+    instanceId: id,
+    seen: `healthy, ${Math.ceil(remaining)} s of the bake time left`,
+    limitSeconds: total,
+    pollSeconds: Math.min(10, Math.max(1, remaining)),
+  };
+}
+
+/** Whether this run is past the bake time of this slot: phases after it do not lead back into it. */
+function hasLeftBehind(slot: Slot, { progress }: Situation): boolean {
+  const phase = progress.get(slot.id)?.phase;
+  return (
+    phase !== undefined && ["capacity", "deregister", "drain", "terminate", "end"].includes(phase)
+  );
+}
+
+/**
+ * A target that is healthy gets its full share of requests only after the group's slow start.
+ * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#slow-start-mode
+ */
+function bakeSeconds({ plan }: Situation): number {
+  return Math.max(
+    plan.config.bakeTimeSeconds,
+    ...plan.targetGroups.map((group) => group.slowStartSeconds),
+  );
+}
+
+function missingTargets(slot: Slot, { id }: Instance, { snapshot }: Situation) {
+  const registered = targetsOf(snapshot, id).filter(isRegistered);
+  return slot.wanted
+    .filter(
+      ({ targetGroupArn, port }) =>
+        !registered.some((one) => one.targetGroupArn === targetGroupArn && one.port === port),
+    )
+    .map((place) => ({ ...place, instanceId: id }));
+}
+
+type Wait = Pick<Need, "phase" | "instanceId" | "step" | "seen" | "pollSeconds">;
+
+/** A need that fails once it has lasted longer than its limit. */
+export function within(
+  slot: Pick<Slot, "id">,
+  situation: Situation,
+  need: Wait,
+  elapsedSeconds = secondsIn(situation, slot.id, need.phase, need.instanceId),
+  limitSeconds = situation.plan.config.waitingPeriodSeconds,
+): Need {
+  if (elapsedSeconds >= limitSeconds) {
+    return fail(
+      slot,
+      situation,
+      need,
+      `${overdue[need.phase]} within ${limitSeconds} s (${need.seen})`,
+    );
+  }
+  return { ...need, slotId: slot.id, limitSeconds };
+}
+
+/** What did not happen in time, as it stands after the id of the instance. */
+const overdue: Record<Phase, string> = {
+  launch: "could not be replaced",
+  run: "was not running",
+  checks: "did not pass its status checks",
+  impaired: "did not pass its status checks",
+  register: "could not be registered",
+  health: "was not healthy",
+  bake: "did not stay healthy",
+  capacity: "could not leave without too few healthy targets remaining",
+  deregister: "could not be deregistered",
+  drain: "was still draining, not done",
+  terminate: "could not be terminated",
+  end: "was not terminated",
+};
+
+function fail(slot: Pick<Slot, "id">, { plan }: Situation, need: Wait, what: string): Need {
+  return {
+    ...need,
+    slotId: slot.id,
+    limitSeconds: plan.config.waitingPeriodSeconds,
+    failure: `instance ${need.instanceId} ${what}`,
+  };
+}

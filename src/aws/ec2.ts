@@ -1,0 +1,216 @@
+import {
+  DescribeInstanceAttributeCommand,
+  DescribeInstanceCreditSpecificationsCommand,
+  DescribeInstanceStatusCommand,
+  DescribeVolumesCommand,
+  type EC2Client,
+  type Instance as Ec2Instance,
+  type Filter,
+  type InstanceAttribute,
+  type InstanceAttributeName,
+  paginateDescribeInstances,
+  RunInstancesCommand,
+  type RunInstancesCommandInput,
+  TerminateInstancesCommand,
+  type Volume,
+} from "@aws-sdk/client-ec2";
+import type { Instance, InstanceStatus } from "../snapshot.ts";
+import { chunk, filterValuesLimit } from "./chunk.ts";
+import { awsErrorCode, isUnknownInstance } from "./errors.ts";
+
+/** The most ids one DescribeInstanceStatus takes, and a page of DescribeInstances that is not throttled as unpaginated. */
+const statusIdsLimit = 100;
+const pageSize = 1000;
+
+/** Everything about an instance that its replacement copies and DescribeInstances does not say. */
+export interface LaunchSource {
+  readonly instance: Ec2Instance;
+  /** Base64, as EC2 keeps it. */
+  readonly userData?: string;
+  readonly shutdownBehavior?: string;
+  readonly disableApiStop?: boolean;
+  /** Of burstable instance types only. */
+  readonly cpuCredits?: string;
+  readonly volumes: readonly Volume[];
+}
+
+/**
+ * Instances by id. Filters rather than ids: an unknown id then means a shorter answer, not a failed call.
+ */
+export async function describeInstances(
+  ec2: EC2Client,
+  ids: readonly string[],
+): Promise<Instance[]> {
+  const pages = chunk(ids, filterValuesLimit).map((values) =>
+    describeByFilter(ec2, { Name: "instance-id", Values: values }),
+  );
+  return (await Promise.all(pages)).flat();
+}
+
+/** Instances that carry a tag with this value. */
+export function describeInstancesByTag(
+  ec2: EC2Client,
+  key: string,
+  value: string,
+): Promise<Instance[]> {
+  return describeByFilter(ec2, { Name: `tag:${key}`, Values: [value] });
+}
+
+async function describeByFilter(ec2: EC2Client, filter: Filter): Promise<Instance[]> {
+  const instances: Instance[] = [];
+  const pages = paginateDescribeInstances({ client: ec2, pageSize }, { Filters: [filter] });
+  for await (const page of pages) {
+    for (const reservation of page.Reservations ?? []) {
+      instances.push(...(reservation.Instances ?? []).map(toInstance));
+    }
+  }
+  return instances;
+}
+
+/**
+ * Status checks of running instances, by instance id.
+ * IncludeAllInstances is left out: a pending instance has no checks yet and is missing from the answer. So is, for a
+ * while, one that DescribeInstances shows already: an unknown id fails the call, and then none is known yet.
+ */
+export async function describeStatuses(
+  ec2: EC2Client,
+  ids: readonly string[],
+): Promise<Map<string, InstanceStatus>> {
+  const answers = await Promise.all(
+    chunk(ids, statusIdsLimit).map((chunk) => describeStatusPage(ec2, chunk)),
+  );
+  return new Map(
+    answers.flat().map((status) => [
+      status.InstanceId ?? "",
+      {
+        instance: status.InstanceStatus?.Status ?? "unknown",
+        system: status.SystemStatus?.Status ?? "unknown",
+      },
+    ]),
+  );
+}
+
+async function describeStatusPage(ec2: EC2Client, InstanceIds: string[]) {
+  try {
+    const answer = await ec2.send(new DescribeInstanceStatusCommand({ InstanceIds }));
+    return answer.InstanceStatuses ?? [];
+  } catch (error) {
+    if (isUnknownInstance(error)) return [];
+    throw error;
+  }
+}
+
+/** Reads what only DescribeInstanceAttribute, DescribeInstanceCreditSpecifications and DescribeVolumes say. */
+export async function describeLaunchSource(
+  ec2: EC2Client,
+  instance: Ec2Instance,
+): Promise<LaunchSource> {
+  const id = instance.InstanceId ?? "";
+  const [userData, shutdown, apiStop, cpuCredits, volumes] = await Promise.all([
+    describeAttribute(ec2, id, "userData"),
+    describeAttribute(ec2, id, "instanceInitiatedShutdownBehavior"),
+    describeAttribute(ec2, id, "disableApiStop"),
+    describeCpuCredits(ec2, instance),
+    describeVolumes(ec2, instance),
+  ]);
+  return {
+    instance,
+    userData: userData.UserData?.Value,
+    shutdownBehavior: shutdown.InstanceInitiatedShutdownBehavior?.Value,
+    disableApiStop: apiStop.DisableApiStop?.Value,
+    cpuCredits,
+    volumes,
+  };
+}
+
+/** Whether TerminateInstances would be refused. */
+export async function isTerminationProtected(ec2: EC2Client, id: string): Promise<boolean> {
+  const attribute = await describeAttribute(ec2, id, "disableApiTermination");
+  return attribute.DisableApiTermination?.Value === true;
+}
+
+function describeAttribute(
+  ec2: EC2Client,
+  InstanceId: string,
+  Attribute: InstanceAttributeName,
+): Promise<InstanceAttribute> {
+  return ec2.send(new DescribeInstanceAttributeCommand({ InstanceId, Attribute }));
+}
+
+async function describeCpuCredits(
+  ec2: EC2Client,
+  instance: Ec2Instance,
+): Promise<string | undefined> {
+  // Asked for another type, the call is an error: InstanceCreditSpecification.NotSupported.
+  if (!instance.InstanceType?.startsWith("t") || instance.InstanceId === undefined)
+    return undefined;
+  const answer = await ec2.send(
+    new DescribeInstanceCreditSpecificationsCommand({ InstanceIds: [instance.InstanceId] }),
+  );
+  return answer.InstanceCreditSpecifications?.[0]?.CpuCredits;
+}
+
+async function describeVolumes(ec2: EC2Client, instance: Ec2Instance): Promise<Volume[]> {
+  const ids = (instance.BlockDeviceMappings ?? []).flatMap(
+    (mapping) => mapping.Ebs?.VolumeId ?? [],
+  );
+  if (ids.length === 0) return [];
+  const answer = await ec2.send(
+    new DescribeVolumesCommand({ Filters: [{ Name: "volume-id", Values: ids }], MaxResults: 500 }),
+  );
+  return answer.Volumes ?? [];
+}
+
+/** Launches one instance, or returns the one that this `ClientToken` launched before. */
+export async function runInstance(
+  ec2: EC2Client,
+  input: RunInstancesCommandInput,
+): Promise<Instance> {
+  const answer = await ec2.send(new RunInstancesCommand(input));
+  const instance = answer.Instances?.[0];
+  if (instance === undefined) throw new Error("RunInstances answered without an instance");
+  return toInstance(instance);
+}
+
+/** One id a call: with several, EC2 terminates some or none when one of them is refused. */
+export async function terminateInstance(ec2: EC2Client, id: string): Promise<void> {
+  await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+}
+
+/** @returns why EC2 would refuse this launch, or undefined where it would not (error code `DryRunOperation`) */
+export function dryRunLaunch(ec2: EC2Client, input: RunInstancesCommandInput): Promise<unknown> {
+  return dryRun(() => ec2.send(new RunInstancesCommand({ ...input, DryRun: true })));
+}
+
+/** @returns why EC2 would refuse to terminate these instances, or undefined */
+export function dryRunTerminate(ec2: EC2Client, ids: readonly string[]): Promise<unknown> {
+  return dryRun(() =>
+    ec2.send(new TerminateInstancesCommand({ InstanceIds: [...ids], DryRun: true })),
+  );
+}
+
+async function dryRun(send: () => Promise<unknown>): Promise<unknown> {
+  try {
+    await send();
+    return undefined;
+  } catch (error) {
+    return awsErrorCode(error) === "DryRunOperation" ? undefined : error;
+  }
+}
+
+function toInstance(source: Ec2Instance): Instance {
+  const reason = source.StateReason;
+  return {
+    id: source.InstanceId ?? "",
+    state: source.State?.Name ?? "pending",
+    stateReason: reason && { code: reason.Code ?? "", message: reason.Message ?? "" },
+    zone: source.Placement?.AvailabilityZone ?? "",
+    imageId: source.ImageId ?? "",
+    instanceType: source.InstanceType ?? "",
+    keyName: source.KeyName,
+    securityGroupIds: (source.SecurityGroups ?? []).flatMap((group) => group.GroupId ?? []),
+    tags: Object.fromEntries((source.Tags ?? []).map((tag) => [tag.Key ?? "", tag.Value ?? ""])),
+    launchedAtMs: source.LaunchTime?.getTime() ?? 0,
+    source,
+  };
+}

@@ -1,0 +1,174 @@
+import { DeployError, type DeployErrorCode } from "../errors.ts";
+
+/** What the parts of an SDK error that matter here look like; both clients and the network produce them. */
+interface AwsFault {
+  name?: string;
+  message?: string;
+  /** Node's own code of a network error, or the SDK's of a credentials error. */
+  code?: string;
+  /** The code as ELBv2 sent it (`InvalidTarget`), where `name` is the SDK's class (`InvalidTargetException`). */
+  Code?: string;
+  $metadata?: { httpStatusCode?: number; requestId?: string };
+}
+
+const throttleCodes = new Set([
+  "RequestLimitExceeded",
+  "Throttling",
+  "ThrottlingException",
+  "ThrottledException",
+  "RequestThrottled",
+  "EC2ThrottledException",
+  "TooManyRequestsException",
+  "SlowDown",
+  "PriorRequestNotComplete",
+]);
+
+const networkCodes = new Set([
+  "ECONNRESET",
+  "ECONNREFUSED",
+  "ECONNABORTED",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+
+/**
+ * Codes that EC2 sends with HTTP 5xx though asking again soon does not help.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html (server error codes)
+ */
+const capacityCodes = new Set([
+  "InsufficientInstanceCapacity",
+  "InsufficientHostCapacity",
+  "InsufficientReservedInstanceCapacity",
+  "InsufficientAddressCapacity",
+  "InsufficientCapacity",
+  "InsufficientVolumeCapacity",
+]);
+
+const deniedCodes = new Set([
+  "UnauthorizedOperation",
+  "AccessDenied",
+  "AccessDeniedException",
+  "OptInRequired",
+]);
+
+const credentialCodes = new Set([
+  "AuthFailure",
+  "CredentialsProviderError",
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "RequestExpired",
+  "InvalidClientTokenId",
+  "UnrecognizedClientException",
+  "SignatureDoesNotMatch",
+  "MissingAuthenticationToken",
+  "TokenProviderError",
+]);
+
+/** The error code as AWS documents it, whichever service and SDK class it came through; "" for anything else. */
+export function awsErrorCode(error: unknown): string {
+  const fault = asFault(error);
+  const code = fault.Code ?? fault.name ?? "";
+  return code === "Error" || code === "TypeError" ? (fault.code ?? "") : code;
+}
+
+/**
+ * Whether the same call may well succeed a moment later: throttling, 5xx other than a lack of capacity, the network.
+ * The SDK has already tried three times by then, which takes it a few seconds at most.
+ */
+export function isTransient(error: unknown): boolean {
+  const fault = asFault(error);
+  const code = awsErrorCode(error);
+  if (capacityCodes.has(code) || credentialCodes.has(code)) return false;
+  const status = fault.$metadata?.httpStatusCode ?? 0;
+  return (
+    throttleCodes.has(code) ||
+    status === 429 ||
+    status >= 500 ||
+    networkCodes.has(fault.code ?? "") ||
+    networkCodes.has(code) ||
+    ["TimeoutError", "RequestTimeout", "RequestTimeoutException"].includes(code)
+  );
+}
+
+/**
+ * Whether EC2 does not know an instance that another read has just shown. That says nothing of the instance: for some
+ * time after a launch, each of EC2's calls learns of it at its own pace.
+ * https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+ */
+export function isUnknownInstance(error: unknown): boolean {
+  return awsErrorCode(error) === "InvalidInstanceID.NotFound";
+}
+
+/**
+ * Puts an SDK error into our words.
+ * @param doing what was being done to which resource: "describe the target group my-targets"
+ */
+export function toDeployError(error: unknown, doing: string): DeployError {
+  if (error instanceof DeployError) return error;
+  return new DeployError(deployErrorCode(error), `could not ${doing}: ${explain(error)}`, {
+    cause: error,
+    hint: hintFor(error),
+  });
+}
+
+/** One line of what AWS answered: code and message, without the encoded blob of an authorization failure. */
+export function explain(error: unknown): string {
+  const fault = asFault(error);
+  const code = awsErrorCode(error);
+  const message = (fault.message ?? "")
+    .replace(/\s*Encoded authorization failure message:.*/s, "")
+    .replace(/\s+/g, " ")
+    .trim();
+  const status = fault.$metadata?.httpStatusCode;
+  const request = fault.$metadata?.requestId;
+  // Some answers carry no text at all; then the status and request id are what AWS support can work with.
+  const rest =
+    message ||
+    [status && `HTTP ${status}`, request && `request ${request}`].filter(Boolean).join(", ");
+  return code && !rest.startsWith(code)
+    ? `${code}: ${rest || "no message"}`
+    : rest || String(error);
+}
+
+/** Whether an error came out of an AWS call at all; anything else is a bug of ours. */
+export function isAwsError(error: unknown): boolean {
+  const code = awsErrorCode(error);
+  return asFault(error).$metadata !== undefined || credentialCodes.has(code) || isTransient(error);
+}
+
+function deployErrorCode(error: unknown): DeployErrorCode {
+  const code = awsErrorCode(error);
+  if (credentialCodes.has(code)) return "CredentialsMissing";
+  if (deniedCodes.has(code)) return "AccessDenied";
+  return isTransient(error) ? "AwsUnreachable" : "AwsError";
+}
+
+function hintFor(error: unknown): string | undefined {
+  const code = awsErrorCode(error);
+  switch (deployErrorCode(error)) {
+    case "CredentialsMissing":
+      return code === "CredentialsProviderError"
+        ? "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, log in with `aws sso login`, or run on an EC2 host with an IAM role"
+        : "renew the credentials and run the same command again";
+    case "AccessDenied":
+      return "add the action to the IAM policy (the README lists every action) and run the same command again";
+    case "AwsUnreachable":
+      return "run the same command again when AWS answers; it goes on where this run stopped";
+    default:
+      return capacityCodes.has(code)
+        ? "wait some minutes and run the same command again, or choose another instance-type or subnet-ids"
+        : undefined;
+  }
+}
+
+function asFault(error: unknown): AwsFault {
+  return typeof error === "object" && error !== null
+    ? (error as AwsFault)
+    : { message: String(error) };
+}

@@ -1,0 +1,196 @@
+import { readFile } from "node:fs/promises";
+import { EC2Client } from "@aws-sdk/client-ec2";
+import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { systemClock } from "./clock.ts";
+import { type ConfigOverrides, type ParsedConfig, parseConfig } from "./config.ts";
+import { deploy } from "./deploy.ts";
+import { DeployError } from "./errors.ts";
+import { createLog, type Log } from "./log.ts";
+
+interface Flags {
+  config: string;
+  maxSurge?: number | string;
+  waitingPeriod?: number | string;
+  bakeTime?: number | string;
+  output: "text" | "json";
+}
+
+/** Exit codes of a process ended by a signal, as shells report them: 128 plus the signal's number. */
+const signalExitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+type StopSignal = keyof typeof signalExitCodes;
+
+const examples = `
+Examples:
+  $ zero-deploy ami-0123456789abcdef0
+  $ zero-deploy ami-0123456789abcdef0 --config production.json --bake-time 60
+  $ zero-deploy ami-0123456789abcdef0 --max-surge 2 --output json
+
+Exit codes:
+  0 done, or nothing to do; 1 failed; 129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM
+
+Running the same command again is always right: it goes on where the last run stopped.`;
+
+/**
+ * The whole program.
+ * @param argv as `process.argv`
+ * @returns the exit code
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = createProgram();
+  try {
+    program.parse(argv);
+  } catch (error) {
+    // Commander has printed help, version or what was wrong.
+    if (error instanceof CommanderError) return error.exitCode;
+    throw error;
+  }
+  const [ami = ""] = program.args;
+  const flags = program.opts<Flags>();
+  const log = openLog(flags.output);
+  const stop = stopOnSignal();
+  try {
+    const { config, notices } = await readConfig(flags);
+    for (const message of notices) log({ event: "notice", message });
+    await rollOut(config, ami, argv, log, stop.signal);
+    return 0;
+  } catch (error) {
+    log(toEvent(error));
+    const signal: StopSignal | undefined = stop.signal.reason;
+    return signal !== undefined && error instanceof DeployError && error.code === "Interrupted"
+      ? signalExitCodes[signal]
+      : 1;
+  } finally {
+    stop.dispose();
+  }
+}
+
+function createProgram(): Command {
+  return new Command("zero-deploy")
+    .description(
+      "Replaces every EC2 instance behind a load balancer's target group with instances of a new AMI,\nwithout losing a request.",
+    )
+    .argument("<ami>", "the AMI to deploy, such as ami-0123456789abcdef0", parseAmi)
+    .option("-c, --config <file>", "the configuration file", "config.json")
+    .option("--max-surge <count>", "instances beyond the starting number (default: 1)", parseNumber)
+    .option("--waiting-period <seconds>", "limit of each single wait (default: 400)", parseNumber)
+    .option(
+      "--bake-time <seconds>",
+      "how long a new instance must stay healthy before the old one leaves (default: 0)",
+      parseNumber,
+    )
+    .addOption(
+      new Option("--output <format>", "how to report").choices(["text", "json"]).default("text"),
+    )
+    .version(packageJson.version)
+    .addHelpText("after", examples)
+    .showHelpAfterError("(zero-deploy --help shows how it is used)")
+    .exitOverride();
+}
+
+function parseAmi(value: string): string {
+  if (/^ami-[0-9a-f]+$/.test(value)) return value;
+  throw new InvalidArgumentError("It should be an AMI id such as ami-0123456789abcdef0.");
+}
+
+/** What is no number goes on as it is, to be refused together with all else that is wrong. */
+function parseNumber(value: string): number | string {
+  return value.trim() === "" || Number.isNaN(Number(value)) ? value : Number(value);
+}
+
+async function readConfig(flags: Flags): Promise<ParsedConfig> {
+  const overrides: ConfigOverrides = {
+    "max-surge": flags.maxSurge,
+    "waiting-period": flags.waitingPeriod,
+    "bake-time": flags.bakeTime,
+  };
+  return parseConfig(await readConfigFile(flags.config), flags.config, overrides);
+}
+
+async function readConfigFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new DeployError(
+      "ConfigInvalid",
+      code === "ENOENT" ? `${file} does not exist` : `${file} cannot be read: ${message}`,
+      {
+        hint: "create it (the README shows an example), or name another one with --config <file>",
+        cause: error,
+      },
+    );
+  }
+}
+
+async function rollOut(
+  config: ParsedConfig["config"],
+  ami: string,
+  argv: readonly string[],
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  // Its warning about the Node version is for developers; ours decide that by "engines".
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+  const ec2 = new EC2Client({ region: config.region });
+  const elbv2 = new ElasticLoadBalancingV2Client({ region: config.region });
+  try {
+    const command = ["zero-deploy", ...argv.slice(2).map(quote)].join(" ");
+    await deploy({ config, ami, command }, { ec2, elbv2, clock: systemClock, log, signal });
+  } finally {
+    ec2.destroy();
+    elbv2.destroy();
+  }
+}
+
+/** The first signal asks the rolling update to stop, the second leaves at once. */
+function stopOnSignal(): { signal: AbortSignal; dispose: () => void } {
+  const controller = new AbortController();
+  const onSignal = (signal: StopSignal) => {
+    if (controller.signal.aborted) process.exit(signalExitCodes[signal]);
+    controller.abort(signal);
+  };
+  const signals = Object.keys(signalExitCodes) as StopSignal[];
+  for (const signal of signals) process.on(signal, onSignal);
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      for (const signal of signals) process.off(signal, onSignal);
+    },
+  };
+}
+
+function openLog(output: Flags["output"]): Log {
+  // Who reads may go away (`| head`, a closed terminal); a rollout half done must not die of that.
+  process.stdout.on("error", () => {});
+  const { NO_COLOR, TERM } = process.env;
+  return createLog({
+    output,
+    isColoured: process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb",
+    write: (line) => process.stdout.write(line),
+  });
+}
+
+function toEvent(error: unknown): Parameters<Log>[0] {
+  if (error instanceof DeployError) {
+    const { code, message, problems, hint } = error;
+    const details = {
+      code,
+      ...(problems.length > 0 ? { problems } : {}),
+      ...(hint ? { hint } : {}),
+    };
+    return { event: "error", message, details };
+  }
+  const stack = error instanceof Error ? error.stack : String(error);
+  return {
+    event: "error",
+    message: `This is a bug in zero-deploy: ${stack}`,
+    details: { code: "Bug" },
+  };
+}
+
+function quote(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,79 @@
+import { isAwsError, toDeployError } from "./aws/errors.ts";
+import type { Clock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { DeployError } from "./errors.ts";
+import type { Log } from "./log.ts";
+import type { AwsClients } from "./observe.ts";
+import { patient } from "./outlast.ts";
+import { type Preflight, preflight } from "./preflight.ts";
+import { createNarrator, type Narrator } from "./report/narrator.ts";
+import { conclude, withFleet } from "./report/outcome.ts";
+import { carryOut, look, newRun, settle } from "./run.ts";
+
+/** Everything a rolling update touches the outside world with. */
+export interface Deps extends AwsClients {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Aborted by SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** What is to be deployed. */
+export interface Deployment {
+  readonly config: Config;
+  readonly ami: string;
+  /** The command that goes on with it, for messages. */
+  readonly command: string;
+}
+
+/**
+ * The rolling update: replaces every instance of the target group that is not up to date.
+ *
+ *     launch -> running -> instance and system status checks pass -> register -> healthy -> bake time
+ *            -> deregister the old one -> drained -> terminate the old one -> terminated
+ *
+ * There is no script of these steps. Each round reads AWS, decides what each slot needs next (decide.ts), and does it;
+ * so a run that goes on where another one was killed is nothing special.
+ * @throws DeployError with what happened, what is left, and what to do
+ */
+export async function deploy(deployment: Deployment, deps: Deps): Promise<void> {
+  const narrator = createNarrator(deployment, deps);
+  const checked = await check(deployment, deps, narrator);
+  narrator.notices(checked.notices);
+  const run = newRun(checked, deps);
+  try {
+    for (;;) {
+      const situation = await look(run, deps, narrator);
+      const decision = settle(run, situation, narrator);
+      if (decision.needs.length === 0) return conclude(run, deployment, narrator);
+      const pauseMs = await carryOut(decision, run, deps.signal, narrator);
+      await deps.clock.sleep(pauseMs, run.mode === "interrupted" ? undefined : deps.signal);
+    }
+  } catch (error) {
+    throw withFleet(error, run, deployment);
+  }
+}
+
+/** Everything that can be known before the first change. */
+async function check(
+  { config, ami }: Deployment,
+  deps: Deps,
+  narrator: Narrator,
+): Promise<Preflight> {
+  const patience = {
+    clock: deps.clock,
+    limitSeconds: config.waitingPeriodSeconds,
+    onOutage: narrator.outage,
+    signal: deps.signal,
+  };
+  const aws = { ec2: patient(deps.ec2, patience), elbv2: patient(deps.elbv2, patience) };
+  try {
+    const checked = await preflight(config, ami, aws);
+    if (!deps.signal.aborted) return checked;
+  } catch (error) {
+    if (!deps.signal.aborted) {
+      throw isAwsError(error) ? toDeployError(error, "check the fleet") : error;
+    }
+  }
+  throw new DeployError("Interrupted", "Interrupted before the first change; nothing was changed");
+}

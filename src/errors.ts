@@ -1,0 +1,35 @@
+/** What went wrong, as a word that scripts can match in `--output json`. */
+export type DeployErrorCode =
+  | "ConfigInvalid"
+  | "PreflightFailed"
+  | "CredentialsMissing"
+  | "AccessDenied"
+  | "AwsError"
+  | "AwsUnreachable"
+  | "ReplacementFailed"
+  | "RolloutStopped"
+  | "Interrupted";
+
+/** The parts of a {@link DeployError} beside its code and message. */
+export interface DeployErrorDetails {
+  /** Every problem found, where there can be several; one sentence each. */
+  problems?: readonly string[];
+  /** What to do next; one sentence. */
+  hint?: string;
+  cause?: unknown;
+}
+
+/** A failure that a user can cause or has to know of: printed without a stack trace. */
+export class DeployError extends Error {
+  readonly code: DeployErrorCode;
+  readonly problems: readonly string[];
+  readonly hint: string | undefined;
+
+  constructor(code: DeployErrorCode, message: string, details: DeployErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.name = "DeployError";
+    this.code = code;
+    this.problems = details.problems ?? [];
+    this.hint = details.hint;
+  }
+}

@@ -1,0 +1,209 @@
+import { createHash } from "node:crypto";
+import type {
+  Instance as Ec2Instance,
+  Image,
+  InstanceTypeInfo,
+  RunInstancesCommandInput,
+  Subnet,
+  Tag,
+} from "@aws-sdk/client-ec2";
+import type { LaunchSource } from "./aws/ec2.ts";
+import type { Config } from "./config.ts";
+import {
+  capacityReservation,
+  cpuOptions,
+  creditSpecification,
+  metadataOptions,
+  placement,
+  privateDnsName,
+  withoutEmpty,
+} from "./launch-settings.ts";
+import { blockDeviceMappings } from "./launch-volumes.ts";
+import { type Instance, ownTags } from "./snapshot.ts";
+
+/** What every launch of a run has in common. */
+export interface LaunchTemplate {
+  readonly config: Config;
+  readonly image: Image;
+  /** AMIs of the instances to be replaced, as far as they still exist; tell what was chosen at their launch. */
+  readonly oldImages: readonly Image[];
+  readonly instanceType: InstanceTypeInfo;
+  /** Those of `subnet-ids`, or those of the instances to be replaced. */
+  readonly subnets: readonly Subnet[];
+}
+
+/** A RunInstances request that lacks only its ClientToken. */
+export interface Launch {
+  readonly input: RunInstancesCommandInput;
+  /** Hash of the request; two launches with the same one are the same launch. */
+  readonly spec: string;
+}
+
+/** The most tags a resource takes. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html */
+export const tagsLimit = 50;
+
+/**
+ * The launch of a replacement: what config.json says, everything else as the old instance has it.
+ * Sent is only what is known to be wanted: an explicit default would override the AMI's or the account's own.
+ */
+export function launchOf(source: LaunchSource, template: LaunchTemplate): Launch {
+  const { config, image } = template;
+  const old = source.instance;
+  const tags = instanceTags(old, config);
+  const input = withoutEmpty({
+    ImageId: image.ImageId,
+    InstanceType: config.instanceType as RunInstancesCommandInput["InstanceType"],
+    KeyName: config.keyName,
+    MinCount: 1,
+    MaxCount: 1,
+    ...network(old, template),
+    IamInstanceProfile: old.IamInstanceProfile?.Arn && { Arn: old.IamInstanceProfile.Arn },
+    UserData: source.userData,
+    BlockDeviceMappings: blockDeviceMappings(source, image, template.oldImages),
+    Monitoring: old.Monitoring?.State === "enabled" && { Enabled: true },
+    EbsOptimized: old.EbsOptimized,
+    Placement: placement(old),
+    MetadataOptions: metadataOptions(old),
+    CreditSpecification: creditSpecification(source, config.instanceType),
+    CpuOptions: cpuOptions(old, template.instanceType),
+    CapacityReservationSpecification: capacityReservation(old),
+    HibernationOptions: old.HibernationOptions?.Configured && { Configured: true },
+    EnclaveOptions: old.EnclaveOptions?.Enabled && { Enabled: true },
+    MaintenanceOptions: old.MaintenanceOptions?.AutoRecovery === "disabled" && {
+      AutoRecovery: "disabled",
+    },
+    PrivateDnsNameOptions: privateDnsName(old),
+    LicenseSpecifications: old.Licenses?.map(({ LicenseConfigurationArn }) => ({
+      LicenseConfigurationArn,
+    })),
+    InstanceInitiatedShutdownBehavior: source.shutdownBehavior === "terminate" && "terminate",
+    DisableApiStop: source.disableApiStop,
+  }) as RunInstancesCommandInput;
+  const spec = hash({ input, tags }).slice(0, 32);
+  const specTag = { Key: ownTags.spec, Value: spec };
+  const volumeTags = tags.filter(({ Key = "" }) => isOurs(Key, config));
+  return {
+    spec,
+    input: {
+      ...input,
+      TagSpecifications: [
+        { ResourceType: "instance", Tags: [...tags, specTag] },
+        { ResourceType: "volume", Tags: [...volumeTags, specTag] },
+      ],
+    },
+  };
+}
+
+/**
+ * The idempotency token of the n-th attempt at a launch: at most 64 characters, ASCII.
+ * It is derived from the whole request, as EC2 refuses a token that comes with another request, and from the attempt,
+ * as EC2 refuses the token of an instance that was terminated since.
+ * https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+ */
+export function clientToken(spec: string, attempt: number): string {
+  return `zero-deploy-${spec}-${attempt}`;
+}
+
+/** Whether an instance is what this run would launch: AMI, instance type, key pair, security groups and Name. */
+export function isUpToDate(instance: Instance, config: Config, ami: string): boolean {
+  return (
+    instance.imageId === ami &&
+    instance.instanceType === config.instanceType &&
+    instance.keyName === config.keyName &&
+    instance.tags.Name === config.version &&
+    [...instance.securityGroupIds].sort().join() === [...config.securityGroupIds].sort().join()
+  );
+}
+
+/**
+ * Where the replacement goes: the old one's own subnet, or of `subnet-ids` one in the old one's zone, else any; the
+ * same one each time it is asked for the same instance.
+ */
+export function subnetFor(
+  old: Ec2Instance,
+  template: Pick<LaunchTemplate, "config" | "subnets">,
+): Subnet | undefined {
+  const { config, subnets } = template;
+  if (config.subnetIds.length === 0) {
+    return subnets.find((subnet) => subnet.SubnetId === old.SubnetId);
+  }
+  const listed = config.subnetIds.flatMap(
+    (id) => subnets.find((subnet) => subnet.SubnetId === id) ?? [],
+  );
+  const inZone = listed.filter(
+    (subnet) => subnet.AvailabilityZone === old.Placement?.AvailabilityZone,
+  );
+  const choice = inZone.length > 0 ? inZone : listed;
+  return choice[Number.parseInt(hash(old.InstanceId).slice(0, 8), 16) % choice.length];
+}
+
+/** Tags of the new instance without the spec's: the old one's, then config.json's, then ours; sorted by key. */
+export function instanceTags(old: Ec2Instance, config: Config): Tag[] {
+  const copied = (old.Tags ?? []).filter(
+    ({ Key = "" }) => !Key.startsWith("aws:") && !Key.startsWith("zero-deploy:"),
+  );
+  const oldName = copied.find(({ Key }) => Key === "Name")?.Value;
+  const tags = {
+    ...Object.fromEntries(copied.map(({ Key = "", Value = "" }) => [Key, Value])),
+    ...config.tags,
+    Name: config.version,
+    [ownTags.targetGroup]: config.targetGroupArn,
+    [ownTags.replaces]: old.InstanceId ?? "",
+    [ownTags.previousAmi]: old.ImageId ?? "",
+    ...(oldName === undefined ? {} : { [ownTags.previousName]: oldName }),
+  };
+  return Object.entries(tags)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([Key, Value]) => ({ Key, Value }));
+}
+
+/** Volumes get the Name, ours and config.json's, but not the instance's own: a backup policy may act on those. */
+function isOurs(key: string, config: Config): boolean {
+  return key === "Name" || key.startsWith("zero-deploy:") || key in config.tags;
+}
+
+/**
+ * Security groups, subnet, and whether there is a public address: where the subnet would decide otherwise than the old
+ * instance has it, that takes a network interface, and then groups and subnet have to stand there.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
+ */
+function network(old: Ec2Instance, template: LaunchTemplate) {
+  const SubnetId = subnetFor(old, template)?.SubnetId ?? old.SubnetId;
+  const subnet = template.subnets.find((candidate) => candidate.SubnetId === SubnetId);
+  const groups = [...template.config.securityGroupIds];
+  const oldInterface = primaryInterface(old);
+  const hasPublicIp = oldInterface?.Association?.PublicIp !== undefined;
+  const ipv6Count = oldInterface?.Ipv6Addresses?.length ?? 0;
+  const Ipv6AddressCount =
+    ipv6Count > 0 && !subnet?.AssignIpv6AddressOnCreation ? ipv6Count : undefined;
+  if (subnet === undefined || hasPublicIp === (subnet.MapPublicIpOnLaunch ?? false)) {
+    return { SubnetId, SecurityGroupIds: groups, Ipv6AddressCount };
+  }
+  const networkInterface = {
+    DeviceIndex: 0,
+    SubnetId,
+    Groups: groups,
+    AssociatePublicIpAddress: hasPublicIp,
+  };
+  return {
+    NetworkInterfaces: [
+      Ipv6AddressCount === undefined ? networkInterface : { ...networkInterface, Ipv6AddressCount },
+    ],
+  };
+}
+
+/** The network interface whose address the load balancer sends to. */
+export function primaryInterface(instance: Ec2Instance) {
+  return instance.NetworkInterfaces?.find(({ Attachment }) => Attachment?.DeviceIndex === 0);
+}
+
+/** SHA-256 over a form that does not depend on the order of keys. */
+function hash(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value, sortedKeys)).digest("hex");
+}
+
+function sortedKeys(_key: string, value: unknown): unknown {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+}

@@ -1,0 +1,108 @@
+import type { EC2Client } from "@aws-sdk/client-ec2";
+import type { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import {
+  describeInstances,
+  describeInstancesByTag,
+  describeLaunchSource,
+  describeStatuses,
+} from "./aws/ec2.ts";
+import { describeTargets } from "./aws/elbv2.ts";
+import type { Config } from "./config.ts";
+import { type Expectations, reconcile } from "./expectations.ts";
+import { isUpToDate, type Launch, type LaunchTemplate, launchOf } from "./launch.ts";
+import { isInService } from "./slots.ts";
+import { type Instance, isAlive, isGone, ownTags, type Snapshot } from "./snapshot.ts";
+
+/** The two services, as clients. */
+export interface AwsClients {
+  readonly ec2: EC2Client;
+  readonly elbv2: ElasticLoadBalancingV2Client;
+}
+
+/** What to look at. */
+export interface Scope {
+  readonly config: Config;
+  readonly ami: string;
+  /** The group to be updated, and every other one of its load balancer that holds one of its instances. */
+  readonly targetGroupArns: readonly string[];
+  /** Absent until it is known: then no instance is recognised as a replacement by its launch spec. */
+  readonly template?: LaunchTemplate;
+}
+
+/**
+ * Reads AWS once: one call a target group, and of EC2 two for instances and one for status checks where any are due.
+ * @param launches the launches derived so far, by old instance; filled as needed
+ * @throws whatever the SDK throws
+ */
+export async function observe(
+  scope: Scope,
+  expected: Expectations,
+  launches: Map<string, Launch>,
+  aws: AwsClients,
+  now: number,
+): Promise<Snapshot> {
+  const { config, ami } = scope;
+  const [targets, tagged] = await Promise.all([
+    Promise.all(scope.targetGroupArns.map((arn) => describeTargets(aws.elbv2, arn))),
+    describeInstancesByTag(aws.ec2, ownTags.targetGroup, config.targetGroupArn),
+  ]);
+  const seen = new Set(tagged.map(({ id }) => id));
+  const mentioned = [
+    ...targets.flat().map(({ instanceId }) => instanceId),
+    ...tagged.flatMap(({ tags }) => tags[ownTags.replaces] ?? []),
+    ...[...expected.launched].flatMap(([old, { instanceId }]) => [old, instanceId]),
+  ];
+  const rest = [...new Set(mentioned)].filter((id) => id !== "" && !seen.has(id));
+  const described = [...tagged, ...(await describeInstances(aws.ec2, rest))];
+  const read = {
+    instances: new Map(described.map((instance) => [instance.id, instance])),
+    targets: targets.flat(),
+  };
+  const world = { ...reconcile(read, expected, now), statuses: new Map(), specs: new Map() };
+  const arriving = [...world.instances.values()].filter(
+    (instance) =>
+      isAlive(instance) &&
+      instance.tags[ownTags.targetGroup] === config.targetGroupArn &&
+      isUpToDate(instance, config, ami) &&
+      !isInService(world, instance.id, config.targetGroupArn),
+  );
+  const running = arriving.filter(({ state }) => state === "running").map(({ id }) => id);
+  return {
+    ...world,
+    statuses: await describeStatuses(aws.ec2, running),
+    specs: await specsFor(arriving, world, scope, expected, launches, aws),
+  };
+}
+
+/** The launch specs that decide whether replacements of an earlier run are still what this one would launch. */
+async function specsFor(
+  arriving: readonly Instance[],
+  world: Snapshot,
+  { template }: Scope,
+  expected: Expectations,
+  launches: Map<string, Launch>,
+  aws: AwsClients,
+): Promise<Map<string, string>> {
+  const specs = new Map<string, string>();
+  for (const { id, tags } of arriving) {
+    const old = world.instances.get(tags[ownTags.replaces] ?? "");
+    if (template === undefined || old === undefined || isGone(old)) continue;
+    if (expected.launched.get(old.id)?.instanceId === id) continue;
+    specs.set(old.id, (await deriveLaunch(old, template, launches, aws)).spec);
+  }
+  return specs;
+}
+
+/** The launch of an instance's replacement, derived once a run. */
+export async function deriveLaunch(
+  old: Instance,
+  template: LaunchTemplate,
+  launches: Map<string, Launch>,
+  aws: AwsClients,
+): Promise<Launch> {
+  const known = launches.get(old.id);
+  if (known !== undefined) return known;
+  const launch = launchOf(await describeLaunchSource(aws.ec2, old.source), template);
+  launches.set(old.id, launch);
+  return launch;
+}

@@ -1,0 +1,217 @@
+import type { Image, InstanceTypeInfo, SecurityGroup, Subnet } from "@aws-sdk/client-ec2";
+import {
+  type BareTargetGroup,
+  describeLoadBalancer,
+  describeTargetGroup,
+  describeTargetGroupsOf,
+  describeTargets,
+  type LoadBalancer,
+  withAttributes,
+} from "./aws/elbv2.ts";
+import { awsErrorCode, explain, isAwsError, toDeployError } from "./aws/errors.ts";
+import {
+  describeImage,
+  describeImages,
+  describeInstanceType,
+  describeKeyPair,
+  describeSecurityGroup,
+  describeSubnets,
+} from "./aws/resources.ts";
+import type { Config } from "./config.ts";
+import { DeployError } from "./errors.ts";
+import { noExpectations } from "./expectations.ts";
+import type { Launch, LaunchTemplate } from "./launch.ts";
+import { volumesLeftBehind } from "./launch-volumes.ts";
+import type { Plan } from "./needs.ts";
+import { type AwsClients, observe } from "./observe.ts";
+import { dryRuns, elasticIpProblems, protectionProblems } from "./preflight-probes.ts";
+import { compatibilityProblems, fleetProblems, groupProblems } from "./preflight-rules.ts";
+import { type Fleet, healthyAtStart, slotsOf } from "./slots.ts";
+import type { Target, TargetGroup } from "./snapshot.ts";
+
+/** What a run needs to know before its first change. */
+export interface Preflight {
+  readonly plan: Plan;
+  readonly template: LaunchTemplate;
+  /** What the user should know though it stops nothing. */
+  readonly notices: readonly string[];
+}
+
+/** How long load balancers go on sending requests after DeregisterTargets: measured by their users, documented nowhere. */
+const drainFloorSeconds = { application: 30, other: 120 };
+
+/**
+ * Every check before the first change; itself it changes nothing.
+ * @throws DeployError with every problem found at once
+ */
+export async function preflight(config: Config, ami: string, aws: AwsClients): Promise<Preflight> {
+  const problems: string[] = [];
+  const basics = await readBasics(config, ami, aws, problems);
+  const { group, loadBalancer, image, instanceType } = basics;
+  problems.push(...compatibilityProblems(config, basics));
+  if (group === undefined || loadBalancer === undefined) throw refusal(config, problems);
+  const targets = await describeTargets(aws.elbv2, group.arn);
+  problems.push(...groupProblems(config, group, loadBalancer, targets));
+  if (group.targetType !== "instance" || targets.length === 0) throw refusal(config, problems);
+  const targetGroups = await relevantGroups(group, targets, aws);
+  const scope = { config, ami, targetGroupArns: targetGroups.map(({ arn }) => arn) };
+  const snapshot = await observe(scope, noExpectations(), new Map(), aws, 0);
+  const fleet = slotsOf(snapshot, { config, ami, launched: new Map() });
+  const toReplace = fleet.slots.flatMap(({ old }) => old ?? []);
+  const subnets = await readSubnets(config, fleet, aws);
+  const template: LaunchTemplate = {
+    config,
+    image: image ?? { ImageId: ami },
+    oldImages: await describeImages(aws.ec2, [...new Set(toReplace.map((one) => one.imageId))]),
+    instanceType: instanceType ?? {},
+    subnets,
+  };
+  problems.push(...fleetProblems(config, fleet, template, loadBalancer));
+  problems.push(...(await elasticIpProblems(toReplace, aws)));
+  problems.push(...(await protectionProblems(fleet, aws)));
+  // With a part of the launch known to be wrong, EC2 would only say so again.
+  if (problems.length === 0) problems.push(...(await dryRuns(fleet, template, aws)));
+  if (problems.length > 0) throw refusal(config, problems);
+  // With the template, leftovers of an earlier run can be told apart by their launch spec.
+  const known = await observe(
+    { ...scope, template },
+    noExpectations(),
+    new Map<string, Launch>(),
+    aws,
+    0,
+  );
+  const start = slotsOf(known, { config, ami, launched: new Map() });
+  return {
+    template,
+    plan: {
+      config,
+      ami,
+      targetGroups,
+      drainFloorSeconds:
+        loadBalancer.type === "application"
+          ? drainFloorSeconds.application
+          : drainFloorSeconds.other,
+      healthyAtStart: new Map(
+        targetGroups.map(({ arn }) => [arn, healthyAtStart(start, known, arn)]),
+      ),
+    },
+    notices: noticesOf(start, template),
+  };
+}
+
+/** What can be read without knowing the fleet; undefined where it could not, which is then among the problems. */
+export interface Basics {
+  readonly group?: BareTargetGroup;
+  readonly loadBalancer?: LoadBalancer;
+  readonly image?: Image;
+  readonly instanceType?: InstanceTypeInfo;
+  readonly securityGroups: readonly SecurityGroup[];
+}
+
+async function readBasics(
+  config: Config,
+  ami: string,
+  aws: AwsClients,
+  problems: string[],
+): Promise<Basics> {
+  const look = <T>(what: string, read: () => Promise<T>) => orProblem(what, read, problems);
+  const [group, loadBalancer, image, instanceType, , ...securityGroups] = await Promise.all([
+    look(`target-group.arn: target group ${config.targetGroupArn}`, () =>
+      describeTargetGroup(aws.elbv2, config.targetGroupArn),
+    ),
+    look(`loadbalancer.arn: load balancer ${config.loadBalancerArn}`, () =>
+      describeLoadBalancer(aws.elbv2, config.loadBalancerArn),
+    ),
+    look(`AMI ${ami}`, async () => {
+      const found = await describeImage(aws.ec2, ami);
+      if (found === undefined) problems.push(`AMI ${ami}: has been deregistered`);
+      return found;
+    }),
+    look(`instance-type: ${config.instanceType}`, () =>
+      describeInstanceType(aws.ec2, config.instanceType),
+    ),
+    look(`ssh-key: key pair ${config.keyName}`, () => describeKeyPair(aws.ec2, config.keyName)),
+    ...config.securityGroupIds.map((id) =>
+      look(`security-group-id: ${id}`, () => describeSecurityGroup(aws.ec2, id)),
+    ),
+  ]);
+  return {
+    group,
+    loadBalancer,
+    image,
+    instanceType,
+    securityGroups: securityGroups.flatMap((found) => found ?? []),
+  };
+}
+
+/** The group itself and every other one of its load balancer that holds one of its instances. */
+async function relevantGroups(
+  group: BareTargetGroup,
+  targets: readonly Target[],
+  aws: AwsClients,
+): Promise<TargetGroup[]> {
+  const ids = new Set(targets.map(({ instanceId }) => instanceId));
+  const relevant: BareTargetGroup[] = [group];
+  const arn = group.loadBalancerArns[0];
+  const siblings = arn === undefined ? [] : await describeTargetGroupsOf(aws.elbv2, arn);
+  for (const sibling of siblings) {
+    if (sibling.arn === group.arn || sibling.targetType !== "instance") continue;
+    const held = await describeTargets(aws.elbv2, sibling.arn);
+    if (held.some(({ instanceId }) => ids.has(instanceId))) relevant.push(sibling);
+  }
+  return Promise.all(relevant.map((one) => withAttributes(aws.elbv2, one)));
+}
+
+async function readSubnets(config: Config, fleet: Fleet, aws: AwsClients): Promise<Subnet[]> {
+  const own = fleet.slots.flatMap(({ old }) => old?.source.SubnetId ?? []);
+  return describeSubnets(aws.ec2, [
+    ...new Set(config.subnetIds.length > 0 ? config.subnetIds : own),
+  ]);
+}
+
+/** Turns what AWS refuses into a problem; without credentials all else would fail too, so that ends the preflight. */
+async function orProblem<T>(
+  what: string,
+  read: () => Promise<T>,
+  problems: string[],
+): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isAwsError(error)) throw error;
+    const failure = toDeployError(error, `read ${what}`);
+    if (failure.code === "CredentialsMissing") throw failure;
+    const isUnknown = /NotFound|InvalidInstanceType|Unavailable/.test(awsErrorCode(error));
+    problems.push(
+      `${what}: ${isUnknown ? "does not exist, or not in this region and account" : "could not be read"} (${explain(error)})`,
+    );
+    return undefined;
+  }
+}
+
+function noticesOf(fleet: Fleet, { image }: LaunchTemplate): string[] {
+  const volumes = fleet.slots.flatMap(({ old }) =>
+    volumesLeftBehind(old?.source.BlockDeviceMappings ?? []).map(
+      (volume) =>
+        `volume ${volume} stays behind when ${old?.id} is terminated: it is not deleted on termination`,
+    ),
+  );
+  const strays = fleet.strays.map(
+    ({ id, state }) =>
+      `instance ${id} (${state}) carries tags of an earlier rollout but is in no target group; it is left alone`,
+  );
+  const isDeprecated = Date.parse(image.DeprecationTime ?? "") < Date.now();
+  return [
+    ...volumes,
+    ...strays,
+    ...(isDeprecated ? [`AMI ${image.ImageId} is deprecated since ${image.DeprecationTime}`] : []),
+  ];
+}
+
+function refusal(config: Config, problems: readonly string[]): DeployError {
+  return new DeployError(
+    "PreflightFailed",
+    `The rolling update cannot start: ${problems.length} problem${problems.length === 1 ? "" : "s"} in ${config.region}`,
+    { problems, hint: "mend these and run the same command again; nothing was changed" },
+  );
+}

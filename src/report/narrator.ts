@@ -1,0 +1,208 @@
+import { type Decision, wholeFleet } from "../decide.ts";
+import type { Deployment, Deps } from "../deploy.ts";
+import type { Need, Phase, Situation } from "../needs.ts";
+import type { Slot } from "../slots.ts";
+import { type Instance, isGone, type TargetRef } from "../snapshot.ts";
+import { announcement, passedBetween, placesOf } from "./announcement.ts";
+
+/** Tells what a run does, as it does it. */
+export interface Narrator {
+  notices(notices: readonly string[]): void;
+  /** AWS has stopped answering. */
+  outage(reason: string): void;
+  interrupted(): void;
+  /** What each slot needs now: what is new since the last decision, and what has lasted too long to stay silent. */
+  decision(decision: Decision, situation: Situation): void;
+  /** A step was carried out. */
+  done(need: Need, launched: Instance | undefined): void;
+  failed(need: Need, failure: string): void;
+  completed(): void;
+}
+
+/** A wait says something again after this long. */
+const silenceMs = 30_000;
+
+/** A narrator that writes to the log, in the words that users of such tools know. */
+export function createNarrator(
+  { config, ami, command }: Deployment,
+  { clock, log }: Deps,
+): Narrator {
+  const numbers = new Map<string, number>();
+  const spoken = new Map<
+    string,
+    { phase: Phase; instanceId: string; atMs: number; sinceMs: number }
+  >();
+  const ending = new Map<string, string>();
+  let total = 0;
+  let startedMs: number | undefined;
+  let outageMs = Number.NEGATIVE_INFINITY;
+
+  const slotOf = (slotId: string) =>
+    numbers.has(slotId) ? { slot: numbers.get(slotId), slots: total } : {};
+
+  function begin({ fleet, needs, queued }: Decision, { plan }: Situation): void {
+    startedMs = clock.now();
+    const active = new Set(needs.map(({ slotId }) => slotId)).size + queued.length;
+    if (active === 0) return;
+    const group = plan.targetGroups[0];
+    const skipped = fleet.slots.length - active;
+    log({
+      event: "started",
+      message: `Rolling update started: ${instances(active)} of ${group?.name} to ${ami} as "${config.version}"${skipped > 0 ? `, ${skipped} up to date already` : ""}; each old one drains for ${Math.max(plan.drainFloorSeconds, group?.deregistrationDelaySeconds ?? 0)} s`,
+      details: {
+        ami,
+        version: config.version,
+        targetGroup: config.targetGroupArn,
+        replacing: active,
+        upToDate: skipped,
+      },
+    });
+  }
+
+  function announce(need: Need, slot: Slot | undefined, situation: Situation): void {
+    const { plan, expected, mode } = situation;
+    const places = (targets: readonly TargetRef[]) => placesOf(targets, plan.targetGroups);
+    const replacement = slot?.replacement;
+    const isNew =
+      !spoken.has(need.slotId) && slot?.old !== undefined && replacement?.id === need.instanceId;
+    const isOurs = [...expected.launched.values()].some(
+      ({ instanceId }) => instanceId === replacement?.id,
+    );
+    if (isNew && !isOurs) {
+      log({
+        event: "adopted",
+        message: `Adopting instance ${need.instanceId}, launched by an earlier run to replace ${slot.old?.id}`,
+        instance: need.instanceId,
+        ...slotOf(need.slotId),
+      });
+    }
+    const passed = passedBetween(spoken.get(need.slotId)?.phase, need.phase).map((phase) => ({
+      ...need,
+      phase,
+      instanceId: replacement?.id ?? need.instanceId,
+    }));
+    for (const one of [...passed, need]) {
+      const message = announcement(one, slot, places, mode);
+      if (message === undefined) continue;
+      log({ event: one.phase, message, instance: one.instanceId, ...slotOf(need.slotId) });
+    }
+  }
+
+  function speak(need: Need, slot: Slot | undefined, situation: Situation): void {
+    const before = spoken.get(need.slotId);
+    const now = clock.now();
+    const { phase, instanceId } = need;
+    if (before?.phase !== phase || before.instanceId !== instanceId) {
+      announce(need, slot, situation);
+      spoken.set(need.slotId, { phase, instanceId, atMs: now, sinceMs: now });
+    } else if (now - before.atMs >= silenceMs) {
+      const elapsed = Math.round((now - before.sinceMs) / 1000);
+      log({
+        event: "waiting",
+        message: `Still waiting (${elapsed} s of at most ${need.limitSeconds} s${instanceId && `, ${instanceId}`}): ${need.seen}`,
+        instance: instanceId,
+        ...slotOf(need.slotId),
+        details: {
+          phase,
+          seen: need.seen,
+          elapsedSeconds: elapsed,
+          limitSeconds: need.limitSeconds,
+        },
+      });
+      spoken.set(need.slotId, { ...before, atMs: now });
+    }
+  }
+
+  function farewells({ fleet }: Decision, { snapshot }: Situation): void {
+    for (const slot of fleet.slots) for (const { id } of slot.ending) ending.set(id, slot.id);
+    for (const [id, slotId] of ending) {
+      const instance = snapshot.instances.get(id);
+      if (instance !== undefined && instance.state !== "terminated") continue;
+      ending.delete(id);
+      log({
+        event: "terminated",
+        message: `Instance ${id} terminated`,
+        instance: id,
+        ...slotOf(slotId),
+      });
+    }
+  }
+
+  return {
+    notices(notices) {
+      for (const message of notices) log({ event: "notice", message });
+    },
+    outage(reason) {
+      // Calls are made several at a time, and each of them meets the same outage.
+      if (clock.now() - outageMs < silenceMs) return;
+      outageMs = clock.now();
+      log({ event: "trouble", message: `AWS does not answer, trying again: ${reason}` });
+    },
+    interrupted() {
+      log({
+        event: "stopping",
+        message: `Interrupted: launching and deregistering nothing more, removing replacements that are not healthy yet; a second signal leaves at once, and then "${command}" finishes`,
+      });
+    },
+    decision(decision, situation) {
+      const { needs, queued, fleet } = decision;
+      for (const { slotId } of needs) {
+        if (slotId !== wholeFleet && !numbers.has(slotId)) numbers.set(slotId, numbers.size + 1);
+      }
+      // After a failure nobody waits for a turn any more, but the rollout is no smaller for that.
+      total = Math.max(total, numbers.size + queued.filter(({ id }) => !numbers.has(id)).length);
+      if (startedMs === undefined) begin(decision, situation);
+      farewells(decision, situation);
+      for (const need of needs) {
+        speak(
+          need,
+          fleet.slots.find(({ id }) => id === need.slotId),
+          situation,
+        );
+      }
+    },
+    done(need, launched) {
+      if (need.step?.kind === "terminate") ending.set(need.instanceId, need.slotId);
+      if (launched === undefined || isGone(launched)) return;
+      log({
+        event: "launched",
+        message: `Launched instance ${launched.id} to replace ${need.instanceId}`,
+        instance: launched.id,
+        ...slotOf(need.slotId),
+        details: { replaces: need.instanceId },
+      });
+    },
+    failed(need, failure) {
+      log({
+        event: "stopping",
+        message: `Stopping: ${failure}`,
+        instance: need.instanceId,
+        ...slotOf(need.slotId),
+      });
+    },
+    completed() {
+      const replaced = numbers.size;
+      const elapsed = Math.round((clock.now() - (startedMs ?? clock.now())) / 1000);
+      if (replaced === 0) {
+        log({
+          event: "nothing-to-do",
+          message: `Nothing to do: every instance runs ${ami} as "${config.version}"`,
+        });
+        return;
+      }
+      log({
+        event: "completed",
+        message: `Rolling update completed: ${instances(replaced)} replaced in ${duration(elapsed)}`,
+        details: { replaced, elapsedSeconds: elapsed },
+      });
+    },
+  };
+}
+
+function instances(count: number): string {
+  return count === 1 ? "1 instance" : `${count} instances`;
+}
+
+function duration(seconds: number): string {
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}

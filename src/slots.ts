@@ -1,0 +1,231 @@
+import type { Config } from "./config.ts";
+import { isUpToDate } from "./launch.ts";
+import {
+  type Instance,
+  isAlive,
+  isGone,
+  isRegistered,
+  ownTags,
+  type Snapshot,
+  targetsOf,
+} from "./snapshot.ts";
+
+/** A place in a target group: what has to be registered for it. */
+export interface Registration {
+  readonly targetGroupArn: string;
+  readonly port: number;
+}
+
+/** One place of the fleet: an instance, what replaces it, and what is left of earlier ones. */
+export interface Slot {
+  /** The id of the first instance known to have been here. */
+  readonly id: string;
+  /** Serves and is to be replaced. */
+  readonly old?: Instance;
+  /** Is what this run would launch: on its way, or in service. */
+  readonly replacement?: Instance;
+  /** Neither: deregistered already, or left by another rollout. */
+  readonly retiring: readonly Instance[];
+  /** Accepted for termination, but not terminated yet. */
+  readonly ending: readonly Instance[];
+  /** Where the replacement has to be registered: as the old one is. */
+  readonly wanted: readonly Registration[];
+}
+
+/** What tells a replacement of ours from a stranger. */
+export interface SlotContext {
+  readonly config: Config;
+  readonly ami: string;
+  /** Replacements this run launched, by the id of the instance they replace. */
+  readonly launched: ReadonlyMap<string, { instanceId: string; wanted: readonly Registration[] }>;
+}
+
+/** The places of the fleet, and instances that carry our tags but belong to none of them. */
+export interface Fleet {
+  readonly slots: readonly Slot[];
+  readonly strays: readonly Instance[];
+}
+
+/**
+ * Sorts the instances of a snapshot into slots, by nothing but what AWS shows and what this run launched.
+ * An instance and the one tagged as its replacement share a slot for as long as both exist.
+ */
+export function slotsOf(snapshot: Snapshot, context: SlotContext): Fleet {
+  const slots: Slot[] = [];
+  const strays: Instance[] = [];
+  for (const members of placesOf(snapshot, context)) {
+    const slot = toSlot(members, snapshot, context);
+    if (slot !== undefined) slots.push(slot);
+    else strays.push(...members.filter((member) => !isGone(member)));
+  }
+  return { slots, strays };
+}
+
+/** Whether an instance is a registered, not draining, target of the group to be updated. */
+export function isInService(snapshot: Snapshot, id: string, targetGroupArn: string): boolean {
+  return targetsOf(snapshot, id).some(
+    (target) => target.targetGroupArn === targetGroupArn && isRegistered(target),
+  );
+}
+
+/** Whether an instance is healthy at every one of these places. */
+export function isHealthyAt(
+  snapshot: Snapshot,
+  id: string,
+  places: readonly Registration[],
+): boolean {
+  const healthy = targetsOf(snapshot, id).filter((target) => target.state === "healthy");
+  return (
+    places.length > 0 &&
+    places.every((place) =>
+      healthy.some(
+        (target) => target.targetGroupArn === place.targetGroupArn && target.port === place.port,
+      ),
+    )
+  );
+}
+
+/**
+ * Healthy targets of a group as the fleet needs them: a slot that two serve at once counts as one, since the second
+ * is a replacement on its way.
+ */
+export function healthyAtStart(fleet: Fleet, snapshot: Snapshot, targetGroupArn: string): number {
+  const ours = new Set<string>();
+  let count = 0;
+  for (const { old, replacement, retiring } of fleet.slots) {
+    const members = [old, replacement, ...retiring].flatMap((member) => member ?? []);
+    for (const { id } of members) ours.add(id);
+    count += Math.max(0, ...members.map(({ id }) => healthyTargets(snapshot, id, targetGroupArn)));
+  }
+  const others = snapshot.targets.filter(
+    (target) =>
+      target.targetGroupArn === targetGroupArn &&
+      target.state === "healthy" &&
+      !ours.has(target.instanceId),
+  );
+  return count + others.length;
+}
+
+/** How many healthy targets an instance has in a group: one for each port. */
+export function healthyTargets(snapshot: Snapshot, id: string, targetGroupArn: string): number {
+  return targetsOf(snapshot, id).filter(
+    (target) => target.targetGroupArn === targetGroupArn && target.state === "healthy",
+  ).length;
+}
+
+/** Groups instances that are linked by `zero-deploy:replaces`. */
+function placesOf(snapshot: Snapshot, { config }: SlotContext): Instance[][] {
+  const places = new Map<string, Instance[]>();
+  const members = [...snapshot.instances.values()].filter(
+    (instance) =>
+      isInService(snapshot, instance.id, config.targetGroupArn) ||
+      instance.tags[ownTags.targetGroup] === config.targetGroupArn,
+  );
+  const linked = members
+    .filter((member) => !isGone(member))
+    .flatMap((member) => predecessor(member, snapshot) ?? []);
+  for (const member of new Set([...members, ...linked])) {
+    const root = rootOf(member, snapshot).id;
+    places.set(root, [...(places.get(root) ?? []), member]);
+  }
+  return [...places.values()];
+}
+
+function predecessor(instance: Instance, snapshot: Snapshot): Instance | undefined {
+  return snapshot.instances.get(instance.tags[ownTags.replaces] ?? "");
+}
+
+function rootOf(instance: Instance, snapshot: Snapshot): Instance {
+  const passed = new Set<string>();
+  let root = instance;
+  // Tags are what people make of them: a circle of instances that replace each other must not hang a run.
+  for (
+    let next = predecessor(root, snapshot);
+    next && !passed.has(next.id);
+    next = predecessor(root, snapshot)
+  ) {
+    passed.add(root.id);
+    root = next;
+  }
+  return root;
+}
+
+function toSlot(members: Instance[], snapshot: Snapshot, context: SlotContext): Slot | undefined {
+  const { targetGroupArn } = context.config;
+  const present = members.filter((member) => !isGone(member));
+  const inService = (instance: Instance) => isInService(snapshot, instance.id, targetGroupArn);
+  const healthy = (instance: Instance) => healthyTargets(snapshot, instance.id, targetGroupArn) > 0;
+  const replacement = present
+    .filter((member) => isReplacement(member, snapshot, context))
+    .sort(
+      by((one) => [
+        Number(!healthy(one)),
+        Number(!inService(one)),
+        Number(one.state !== "running"),
+        one.launchedAtMs,
+        one.id,
+      ]),
+    )[0];
+  const rest = present.filter((member) => member !== replacement);
+  const old = rest
+    .filter(inService)
+    .sort(by((one) => [Number(!healthy(one)), one.launchedAtMs, one.id]))[0];
+  const retiring = rest.filter((member) => member !== old);
+  const wanted = registrationsFor(old, members, snapshot, context);
+  const serves = present.some(inService) || (replacement !== undefined && wanted.length > 0);
+  if (!serves) return undefined;
+  return {
+    id: (members.find((one) => one === rootOf(one, snapshot)) ?? members[0])?.id ?? "",
+    old,
+    replacement,
+    retiring,
+    ending: members.filter((member) => member.state === "shutting-down"),
+    wanted,
+  };
+}
+
+/** Up to date, and either serving already or launched for this very slot in this very shape. */
+function isReplacement(instance: Instance, snapshot: Snapshot, context: SlotContext): boolean {
+  const { config, ami, launched } = context;
+  const replaces = instance.tags[ownTags.replaces] ?? "";
+  if (!isAlive(instance)) return false;
+  if (launched.get(replaces)?.instanceId === instance.id) return true;
+  return (
+    isUpToDate(instance, config, ami) &&
+    (isInService(snapshot, instance.id, config.targetGroupArn) ||
+      (instance.tags[ownTags.spec] !== undefined &&
+        instance.tags[ownTags.spec] === snapshot.specs.get(replaces)))
+  );
+}
+
+function registrationsFor(
+  old: Instance | undefined,
+  members: readonly Instance[],
+  snapshot: Snapshot,
+  { launched }: SlotContext,
+): Registration[] {
+  // Without an old one in service, one that drains or died still shows where it was registered.
+  const sources = old === undefined ? members : [old];
+  const seen = sources.flatMap((source) => targetsOf(snapshot, source.id));
+  const ids = new Set(members.map(({ id }) => id));
+  const remembered = [...launched]
+    .filter(([replaces, { instanceId }]) => ids.has(replaces) || ids.has(instanceId))
+    .flatMap(([, { wanted }]) => wanted);
+  const places = new Map(
+    [...remembered, ...seen].map(({ targetGroupArn, port }) => [
+      `${targetGroupArn} ${port}`,
+      { targetGroupArn, port },
+    ]),
+  );
+  return [...places.values()];
+}
+
+function by<T>(keysOf: (item: T) => (number | string)[]): (a: T, b: T) => number {
+  return (a, b) => {
+    const keys = keysOf(b);
+    const [key, other] = keysOf(a)
+      .map((one, index) => [one, keys[index] ?? one] as const)
+      .find(([one, another]) => one !== another) ?? [0, 0];
+    return key === other ? 0 : key < other ? -1 : 1;
+  };
+}
