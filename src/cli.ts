@@ -20,6 +20,14 @@ interface Flags {
 /** Exit codes of a process ended by a signal, as shells report them: 128 plus the signal's number. */
 const signalExitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
+/** A connection that says nothing must not hold up a rollout: the call is then made again. In milliseconds. */
+const requestLimits = {
+  connectionTimeout: 5_000,
+  requestTimeout: 30_000,
+  throwOnRequestTimeout: true,
+  socketTimeout: 30_000,
+};
+
 type StopSignal = keyof typeof signalExitCodes;
 
 const examples = `
@@ -39,6 +47,8 @@ Running the same command again is always right: it goes on where the last run st
  * @returns the exit code
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  // Who reads may go away (`| head`, a closed terminal); a rollout half done must not die of that.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const program = createProgram();
   try {
     program.parse(argv);
@@ -70,7 +80,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 function createProgram(): Command {
   return new Command("zero-deploy")
     .description(
-      "Replaces every EC2 instance behind a load balancer's target group with instances of a new AMI,\nwithout losing a request.",
+      "Replaces every EC2 instance behind a load balancer's target group with instances of a new AMI, without losing a request.",
     )
     .argument("<ami>", "the AMI to deploy, such as ami-0123456789abcdef0", parseAmi)
     .option("-c, --config <file>", "the configuration file", "config.json")
@@ -114,14 +124,12 @@ async function readConfigFile(file: string): Promise<string> {
     return await readFile(file, "utf8");
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new DeployError(
-      "ConfigInvalid",
-      code === "ENOENT" ? `${file} does not exist` : `${file} cannot be read: ${message}`,
-      {
-        hint: "create it (the README shows an example), or name another one with --config <file>",
-        cause: error,
-      },
-    );
+    const isMissing = code === "ENOENT";
+    const what = isMissing ? "does not exist" : `cannot be read: ${message}`;
+    throw new DeployError("ConfigInvalid", `${file || "a file without a name"} ${what}`, {
+      hint: `${isMissing ? "create it (the README shows an example), or name" : "name"} another one with --config <file>`,
+      cause: error,
+    });
   }
 }
 
@@ -134,8 +142,9 @@ async function rollOut(
 ): Promise<void> {
   // Its warning about the Node version is for developers; ours decide that by "engines".
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-  const ec2 = new EC2Client({ region: config.region });
-  const elbv2 = new ElasticLoadBalancingV2Client({ region: config.region });
+  const options = { region: config.region, requestHandler: requestLimits };
+  const ec2 = new EC2Client(options);
+  const elbv2 = new ElasticLoadBalancingV2Client(options);
   try {
     const command = ["zero-deploy", ...argv.slice(2).map(quote)].join(" ");
     await deploy({ config, ami, command }, { ec2, elbv2, clock: systemClock, log, signal });
@@ -163,8 +172,6 @@ function stopOnSignal(): { signal: AbortSignal; dispose: () => void } {
 }
 
 function openLog(output: Flags["output"]): Log {
-  // Who reads may go away (`| head`, a closed terminal); a rollout half done must not die of that.
-  process.stdout.on("error", () => {});
   const { NO_COLOR, TERM } = process.env;
   return createLog({
     output,
@@ -181,7 +188,7 @@ function toEvent(error: unknown): Parameters<Log>[0] {
       ...(problems.length > 0 ? { problems } : {}),
       ...(hint ? { hint } : {}),
     };
-    return { event: "error", message, details };
+    return { event: "error", message: message.replace(/^[a-z]+ /, capitalise), details };
   }
   const stack = error instanceof Error ? error.stack : String(error);
   return {
@@ -189,6 +196,10 @@ function toEvent(error: unknown): Parameters<Log>[0] {
     message: `This is a bug in zero-deploy: ${stack}`,
     details: { code: "Bug" },
   };
+}
+
+function capitalise(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function quote(argument: string): string {

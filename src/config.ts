@@ -175,7 +175,9 @@ export function parseConfig(
     ? regionProblems(result.data)
     : result.error.issues.flatMap((issue) => describeIssue(issue, input, set));
   if (!result.success || problems.length > 0) {
-    throw new DeployError("ConfigInvalid", `${file} is not a valid configuration`, {
+    const isFlagsOnly = problems.every((problem) => problem.startsWith("--"));
+    const what = isFlagsOnly ? "The flags are not valid" : `${file} is not a valid configuration`;
+    throw new DeployError("ConfigInvalid", what, {
       problems,
       hint: "mend these and run the same command again; nothing was changed",
     });
@@ -192,7 +194,8 @@ function parseJson(source: string, file: string): unknown {
   try {
     return JSON.parse(source.replace(/^\uFEFF/, ""));
   } catch (error) {
-    throw new DeployError("ConfigInvalid", `${file} is not JSON: ${(error as Error).message}`, {
+    const reason = (error as Error).message.replace(/\s+/g, " ");
+    throw new DeployError("ConfigInvalid", `${file} is not JSON: ${reason}`, {
       hint: "mend the file and run the same command again; nothing was changed",
       cause: error,
     });
@@ -226,13 +229,13 @@ function regionProblems(file: z.output<typeof fileSchema>): string[] {
 }
 
 function describeIssue(issue: z.core.$ZodIssue, input: unknown, flags: object): string[] {
-  const path = z.core.toDotPath(issue.path);
+  const path = pathOf(issue.path);
   if (issue.code === "unrecognized_keys") {
     const known = issue.path.length === 0 ? Object.keys(fileSchema.shape) : ["arn"];
     return issue.keys.map((key) => {
       const near = closestMatch(key, known, { maxDistance: Math.ceil(key.length / 3) });
       const mend = near === undefined ? "remove it" : `did you mean "${near}"?`;
-      return `${z.core.toDotPath([...issue.path, key])}: is not a known key; ${mend}`;
+      return `${pathOf([...issue.path, key])}: is not a known key; ${mend}`;
     });
   }
   const message =
@@ -244,6 +247,14 @@ function describeIssue(issue: z.core.$ZodIssue, input: unknown, flags: object): 
   const where = path === "" ? "the file" : path in flags ? `--${path}` : path;
   const state = found === undefined ? "is missing" : `is ${abbreviate(JSON.stringify(found))}`;
   return [`${where}: ${state}; ${message}`];
+}
+
+/** `tags.Team`, `security-group-id[0]` */
+function pathOf(keys: readonly PropertyKey[]): string {
+  return keys.reduce<string>((path, key) => {
+    if (typeof key === "number") return `${path}[${key}]`;
+    return path === "" ? String(key) : `${path}.${String(key)}`;
+  }, "");
 }
 
 function abbreviate(value: string): string {

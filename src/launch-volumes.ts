@@ -35,7 +35,7 @@ export function blockDeviceMappings(
       const settings: EbsBlockDevice = {
         ...chosen(volume, ebsOf(oldImage, mapping.DeviceName), given),
         ...encryption(volume, given),
-        ...(given === undefined ? { DeleteOnTermination: true } : {}),
+        ...(given?.DeleteOnTermination === true ? {} : { DeleteOnTermination: true }),
       };
       if (Object.keys(settings).length === 0) return [];
       // Whoever says anything about a volume says its size too, so that no default gets between.

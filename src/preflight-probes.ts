@@ -1,16 +1,47 @@
 import { dryRunLaunch, dryRunTerminate, isTerminationProtected } from "./aws/ec2.ts";
+import { type BareTargetGroup, describeTargets } from "./aws/elbv2.ts";
 import { explain, isAwsError, toDeployError } from "./aws/errors.ts";
 import { describeElasticIps } from "./aws/resources.ts";
 import { type LaunchTemplate, subnetFor } from "./launch.ts";
 import { type AwsClients, deriveLaunch } from "./observe.ts";
 import type { Fleet } from "./slots.ts";
-import type { Instance } from "./snapshot.ts";
+import { type Instance, isRegistered } from "./snapshot.ts";
 
 /** Calls under way at once where there is one for each instance: EC2 grants 20 reads a second, 100 at first. */
 const parallelCalls = 10;
 
 /** TerminateInstances takes a thousand ids a call. */
 const terminateIdsLimit = 1000;
+
+/**
+ * An instance that another load balancer sends requests to, or this one by its address, would be terminated without
+ * being deregistered there.
+ */
+export async function strangerProblems(
+  olds: readonly Instance[],
+  groups: readonly BareTargetGroup[],
+  { vpcId }: BareTargetGroup,
+  aws: AwsClients,
+): Promise<string[]> {
+  const idByTarget = new Map(
+    olds.flatMap(({ id, source }) => [
+      [id, id] as const,
+      [source.PrivateIpAddress ?? id, id] as const,
+    ]),
+  );
+  const problems: string[] = [];
+  for (const { arn, name, vpcId: itsVpcId, loadBalancerArns } of groups) {
+    if (loadBalancerArns.length === 0 || itsVpcId !== vpcId) continue;
+    for (const target of await describeTargets(aws.elbv2, arn)) {
+      const id = idByTarget.get(target.instanceId);
+      if (id === undefined || !isRegistered(target)) continue;
+      problems.push(
+        `instance ${id}: is a target of ${name} too (as ${target.instanceId}), which belongs to ${loadBalancerArns[0]}; its requests there would be lost, so deregister it first`,
+      );
+    }
+  }
+  return problems;
+}
 
 /** An Elastic IP address is lost with its instance, and cannot be with the replacement while both serve. */
 export async function elasticIpProblems(

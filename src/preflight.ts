@@ -3,7 +3,7 @@ import {
   type BareTargetGroup,
   describeLoadBalancer,
   describeTargetGroup,
-  describeTargetGroupsOf,
+  describeTargetGroups,
   describeTargets,
   type LoadBalancer,
   withAttributes,
@@ -24,7 +24,12 @@ import type { Launch, LaunchTemplate } from "./launch.ts";
 import { volumesLeftBehind } from "./launch-volumes.ts";
 import type { Plan } from "./needs.ts";
 import { type AwsClients, observe } from "./observe.ts";
-import { dryRuns, elasticIpProblems, protectionProblems } from "./preflight-probes.ts";
+import {
+  dryRuns,
+  elasticIpProblems,
+  protectionProblems,
+  strangerProblems,
+} from "./preflight-probes.ts";
 import { compatibilityProblems, fleetProblems, groupProblems } from "./preflight-rules.ts";
 import { type Fleet, healthyAtStart, slotsOf } from "./slots.ts";
 import type { Target, TargetGroup } from "./snapshot.ts";
@@ -53,7 +58,8 @@ export async function preflight(config: Config, ami: string, aws: AwsClients): P
   const targets = await describeTargets(aws.elbv2, group.arn);
   problems.push(...groupProblems(config, group, loadBalancer, targets));
   if (group.targetType !== "instance" || targets.length === 0) throw refusal(config, problems);
-  const targetGroups = await relevantGroups(group, targets, aws);
+  const groups = await describeTargetGroups(aws.elbv2);
+  const targetGroups = await relevantGroups(group, groups, targets, aws);
   const scope = { config, ami, targetGroupArns: targetGroups.map(({ arn }) => arn) };
   const snapshot = await observe(scope, noExpectations(), new Map(), aws, 0);
   const fleet = slotsOf(snapshot, { config, ami, launched: new Map() });
@@ -67,6 +73,8 @@ export async function preflight(config: Config, ami: string, aws: AwsClients): P
     subnets,
   };
   problems.push(...fleetProblems(config, fleet, template, loadBalancer));
+  const others = groups.filter(({ arn }) => !scope.targetGroupArns.includes(arn));
+  problems.push(...(await strangerProblems(toReplace, others, group, aws)));
   problems.push(...(await elasticIpProblems(toReplace, aws)));
   problems.push(...(await protectionProblems(fleet, aws)));
   // With a part of the launch known to be wrong, EC2 would only say so again.
@@ -147,15 +155,19 @@ async function readBasics(
 /** The group itself and every other one of its load balancer that holds one of its instances. */
 async function relevantGroups(
   group: BareTargetGroup,
+  groups: readonly BareTargetGroup[],
   targets: readonly Target[],
   aws: AwsClients,
 ): Promise<TargetGroup[]> {
   const ids = new Set(targets.map(({ instanceId }) => instanceId));
+  const [loadBalancerArn = ""] = group.loadBalancerArns;
   const relevant: BareTargetGroup[] = [group];
-  const arn = group.loadBalancerArns[0];
-  const siblings = arn === undefined ? [] : await describeTargetGroupsOf(aws.elbv2, arn);
-  for (const sibling of siblings) {
-    if (sibling.arn === group.arn || sibling.targetType !== "instance") continue;
+  for (const sibling of groups) {
+    const isCandidate =
+      sibling.arn !== group.arn &&
+      sibling.targetType === "instance" &&
+      sibling.loadBalancerArns.includes(loadBalancerArn);
+    if (!isCandidate) continue;
     const held = await describeTargets(aws.elbv2, sibling.arn);
     if (held.some(({ instanceId }) => ids.has(instanceId))) relevant.push(sibling);
   }

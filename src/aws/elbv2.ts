@@ -46,16 +46,12 @@ export async function describeTargetGroup(
   return toTargetGroup(answer.TargetGroups?.[0] ?? { TargetGroupArn: arn });
 }
 
-/** Every target group of a load balancer. */
-export async function describeTargetGroupsOf(
+/** Every target group of the region and account. */
+export async function describeTargetGroups(
   elbv2: ElasticLoadBalancingV2Client,
-  loadBalancerArn: string,
 ): Promise<BareTargetGroup[]> {
   const found: ElbTargetGroup[] = [];
-  const pages = paginateDescribeTargetGroups(
-    { client: elbv2 },
-    { LoadBalancerArn: loadBalancerArn },
-  );
+  const pages = paginateDescribeTargetGroups({ client: elbv2 }, {});
   for await (const page of pages) found.push(...(page.TargetGroups ?? []));
   return found.map(toTargetGroup);
 }

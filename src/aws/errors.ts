@@ -111,10 +111,22 @@ export function isUnknownInstance(error: unknown): boolean {
  */
 export function toDeployError(error: unknown, doing: string): DeployError {
   if (error instanceof DeployError) return error;
-  return new DeployError(deployErrorCode(error), `could not ${doing}: ${explain(error)}`, {
+  const code = deployErrorCode(error);
+  const what =
+    code !== "CredentialsMissing"
+      ? `could not ${doing}`
+      : isAnswered(error)
+        ? "AWS does not accept the credentials"
+        : "no AWS credentials were found";
+  return new DeployError(code, `${what}: ${explain(error)}`, {
     cause: error,
     hint: hintFor(error),
   });
+}
+
+/** Whether it was AWS that refused, rather than the SDK before it asked. */
+function isAnswered(error: unknown): boolean {
+  return !["CredentialsProviderError", "TokenProviderError"].includes(awsErrorCode(error));
 }
 
 /** One line of what AWS answered: code and message, without the encoded blob of an authorization failure. */
@@ -131,6 +143,7 @@ export function explain(error: unknown): string {
   const rest =
     message ||
     [status && `HTTP ${status}`, request && `request ${request}`].filter(Boolean).join(", ");
+  if (code === "CredentialsProviderError") return rest;
   return code && !rest.startsWith(code)
     ? `${code}: ${rest || "no message"}`
     : rest || String(error);
@@ -153,7 +166,7 @@ function hintFor(error: unknown): string | undefined {
   const code = awsErrorCode(error);
   switch (deployErrorCode(error)) {
     case "CredentialsMissing":
-      return code === "CredentialsProviderError"
+      return !isAnswered(error)
         ? "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, log in with `aws sso login`, or run on an EC2 host with an IAM role"
         : "renew the credentials and run the same command again";
     case "AccessDenied":

@@ -1,0 +1,77 @@
+import { dryRunSucceeded } from "./action.ts";
+import { EC2_ACTIONS } from "./ec2.ts";
+import { ELBV2_ACTIONS } from "./elbv2.ts";
+import { AwsError } from "./errors.ts";
+import { newRequestId } from "./ids.ts";
+import { readParameters } from "./params.ts";
+import {
+  API_VERSIONS,
+  errorResponse,
+  type FormRequest,
+  parseForm,
+  type Service,
+  successResponse,
+  type WireResponse,
+} from "./query.ts";
+import type { WireRecord } from "./records.ts";
+import type { World } from "./world.ts";
+
+/** A request, routed. */
+export interface Call extends FormRequest {
+  readonly service: Service;
+}
+
+/**
+ * Finds out which service a request is for: from the credential scope of its SigV4 signature, else
+ * from its version. Undefined when neither says.
+ */
+export function parseCall(body: string, authorization: string | undefined): Call | undefined {
+  const form = parseForm(body);
+  const scoped = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\/aws4_request/.exec(
+    authorization ?? "",
+  )?.[1];
+  const services = Object.keys(API_VERSIONS) as Service[];
+  const service =
+    services.find((name) => name === scoped) ??
+    services.find((name) => API_VERSIONS[name] === form.version);
+  return service === undefined ? undefined : { ...form, service };
+}
+
+/**
+ * Lets the world answer a call. Never throws for what a caller can get wrong: that is an error
+ * answer.
+ */
+export function answerCall(world: World, call: Call, asOfMs?: number): WireResponse {
+  const { service, action } = call;
+  const requestId = newRequestId(world);
+  try {
+    const result = world.actAs({ by: "request", service, action }, () => run(world, call, asOfMs));
+    return successResponse(service, action, requestId, result);
+  } catch (error) {
+    if (error instanceof AwsError) return errorResponse(service, requestId, error);
+    throw error;
+  }
+}
+
+function run(world: World, call: Call, asOfMs?: number): WireRecord {
+  const actions = call.service === "ec2" ? EC2_ACTIONS : ELBV2_ACTIONS;
+  const action = actions.get(call.action);
+  if (call.version !== API_VERSIONS[call.service]) {
+    throw new AwsError(
+      "NoSuchVersion",
+      `The requested version (${call.version}) is not supported.`,
+    );
+  }
+  if (action === undefined) {
+    throw new AwsError(
+      "InvalidAction",
+      `The action ${call.action} is not valid for this web service.`,
+    );
+  }
+  const parameters = readParameters(call.service, action.fields, call.parameters);
+  const context = action.mutates ? { world } : { world, asOfMs };
+  const result = action.run(context, parameters as never);
+  if (!action.mutates && "DryRun" in parameters && parameters.DryRun === true)
+    throw dryRunSucceeded();
+  return result;
+}

@@ -1,0 +1,34 @@
+import type { Action } from "./action.ts";
+import { describeImages, describeInstanceTypes } from "./ec2/image-actions.ts";
+import {
+  describeInstanceAttribute,
+  describeInstanceCreditSpecifications,
+  describeInstanceStatus,
+  describeInstances,
+  terminateInstances,
+} from "./ec2/instance-actions.ts";
+import {
+  describeAddresses,
+  describeKeyPairs,
+  describeSecurityGroups,
+  describeSubnets,
+} from "./ec2/network-actions.ts";
+import { runInstances } from "./ec2/run-instances.ts";
+import { describeVolumes } from "./ec2/volume-actions.ts";
+
+/** The actions of EC2 that are understood; every other name is answered with InvalidAction. */
+export const EC2_ACTIONS: ReadonlyMap<string, Action> = new Map([
+  ["DescribeAddresses", describeAddresses],
+  ["DescribeImages", describeImages],
+  ["DescribeInstanceAttribute", describeInstanceAttribute],
+  ["DescribeInstanceCreditSpecifications", describeInstanceCreditSpecifications],
+  ["DescribeInstanceStatus", describeInstanceStatus],
+  ["DescribeInstanceTypes", describeInstanceTypes],
+  ["DescribeInstances", describeInstances],
+  ["DescribeKeyPairs", describeKeyPairs],
+  ["DescribeSecurityGroups", describeSecurityGroups],
+  ["DescribeSubnets", describeSubnets],
+  ["DescribeVolumes", describeVolumes],
+  ["RunInstances", runInstances],
+  ["TerminateInstances", terminateInstances],
+]);

@@ -1,0 +1,61 @@
+import { defineAction } from "../action.ts";
+import { AwsError } from "../errors.ts";
+import { FILTERS } from "../params.ts";
+import type { Volume, WireRecord } from "../records.ts";
+import { applyFilters, type FilterFields } from "./filters.ts";
+import { pick } from "./find.ts";
+import { isoTime, tagsView } from "./instance-view.ts";
+import { byPosition, PAGED, pageOf } from "./paging.ts";
+
+/** DescribeVolumes, by id, by attachment.instance-id, or all. */
+export const describeVolumes = defineAction({
+  fields: {
+    ...PAGED,
+    VolumeId: { list: "string" },
+    Filter: FILTERS,
+    IncludeManagedResources: "boolean",
+  },
+  run({ world, asOfMs }, parameters) {
+    const byId = new Map(world.volumes.list(asOfMs).map((volume) => [volume.id, volume]));
+    const found = pick(
+      byId,
+      parameters.VolumeId,
+      (id) => new AwsError("InvalidVolume.NotFound", `The volume '${id}' does not exist.`),
+    );
+    const fields: FilterFields<Volume> = {
+      "volume-id": ({ id }) => [id],
+      "attachment.instance-id": ({ instanceId, attached }) => (attached ? [instanceId] : []),
+      status: ({ attached }) => [attached ? "in-use" : "available"],
+    };
+    const matching = applyFilters(found, parameters.Filter, fields, ({ tags }) => tags);
+    const page = pageOf(matching, parameters, byPosition);
+    return { volumeSet: page.items.map(volumeView), nextToken: page.nextToken };
+  },
+});
+
+function volumeView(volume: Volume): WireRecord {
+  const attachment = {
+    volumeId: volume.id,
+    instanceId: volume.instanceId,
+    device: volume.deviceName,
+    status: "attached",
+    attachTime: isoTime(volume.createdAtMs),
+    deleteOnTermination: volume.deleteOnTermination,
+  };
+  return {
+    volumeId: volume.id,
+    size: volume.sizeGib,
+    snapshotId: volume.snapshotId,
+    availabilityZone: volume.zone,
+    status: volume.attached ? "in-use" : "available",
+    createTime: isoTime(volume.createdAtMs),
+    volumeType: volume.volumeType,
+    iops: volume.iops,
+    throughput: volume.throughputMibps,
+    encrypted: volume.encrypted,
+    kmsKeyId: volume.kmsKeyId,
+    multiAttachEnabled: false,
+    attachmentSet: volume.attached ? [attachment] : [],
+    tagSet: tagsView(volume.tags),
+  };
+}

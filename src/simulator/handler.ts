@@ -1,0 +1,168 @@
+import { answerCall, type Call, parseCall } from "./api.ts";
+import { connectionReset, type Fault, type Faults, SimulatedCrash } from "./faults.ts";
+import { newRequestId } from "./ids.ts";
+import { errorResponse, type Service, type WireResponse } from "./query.ts";
+import type { World } from "./world.ts";
+
+/** How one client of the simulated AWS fares. */
+export interface HandlerOptions {
+  /**
+   * Reads answer the world as it was up to this many milliseconds ago, every read by a lag of its
+   * own. Default 0.
+   */
+  readonly staleReadsMs?: number;
+  /**
+   * True: every read lags by exactly `staleReadsMs`, so that time never runs backwards. Default
+   * false.
+   */
+  readonly lagIsConstant?: boolean;
+  readonly faults?: Faults;
+}
+
+/** One request a handler saw, and what became of it. */
+export interface RequestRecord {
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly service: Service;
+  readonly action: string;
+  readonly params: ReadonlyMap<string, string>;
+  /** An HTTP status, or how the client was left without one. */
+  readonly outcome: number | "reset" | "crash";
+}
+
+/** The part of an SDK's HTTP request that is looked at. */
+interface SdkRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+interface SdkResponse {
+  readonly response: {
+    readonly statusCode: number;
+    readonly headers: Record<string, string>;
+    readonly body: Uint8Array;
+  };
+}
+
+/**
+ * What the AWS SDK for JavaScript takes as `requestHandler`. Give the same handler to both clients
+ * of a process: faults count their requests together, and a crash ends both.
+ */
+export interface SimulatedRequestHandler {
+  readonly metadata: { readonly handlerProtocol: string };
+  /** Every request so far, in order. */
+  readonly requests: readonly RequestRecord[];
+  handle(
+    request: SdkRequest,
+    options?: { readonly abortSignal?: { readonly aborted: boolean } },
+  ): Promise<SdkResponse>;
+  updateHttpClientConfig(key: string, value: unknown): void;
+  httpHandlerConfigs(): Record<string, unknown>;
+  destroy(): void;
+}
+
+/**
+ * Makes the way of one client into the world. `handle` rejects as a lost connection does, or with
+ * SimulatedCrash.
+ */
+export function createRequestHandler(
+  { world }: { readonly world: World },
+  options: HandlerOptions = {},
+): SimulatedRequestHandler {
+  const requests: RequestRecord[] = [];
+  let hasCrashed = false;
+
+  const handle: SimulatedRequestHandler["handle"] = async (request, { abortSignal } = {}) => {
+    if (hasCrashed) throw new SimulatedCrash("the process has crashed: nothing more is sent");
+    if (abortSignal?.aborted) {
+      throw Object.assign(new Error("Request aborted"), { name: "AbortError" });
+    }
+    const call = parseCall(textOf(request.body), headerOf(request.headers, "authorization"));
+    if (call === undefined) throw new Error("the request is for no service that is simulated");
+    world.advance();
+    const sequence = requests.length + 1;
+    const atMs = world.nowMs();
+    const { service, action, parameters: params } = call;
+    const fault = options.faults?.({ service, action, sequence, params, atMs });
+    const reply = replyTo(world, call, fault, readTimeMs(world, options, sequence));
+    const outcome = typeof reply === "string" ? reply : reply.status;
+    requests.push({ sequence, atMs, service, action, params, outcome });
+    if (reply === "crash") {
+      hasCrashed = true;
+      throw new SimulatedCrash(`the process crashed at request ${sequence} (${action})`);
+    }
+    if (reply === "reset") throw connectionReset();
+    return sdkResponse(reply);
+  };
+
+  return {
+    metadata: { handlerProtocol: "http/1.1" },
+    requests,
+    handle,
+    updateHttpClientConfig() {},
+    httpHandlerConfigs: () => ({}),
+    destroy() {},
+  };
+}
+
+/** What the client gets for a call: an answer, a reset connection, or its own end. */
+function replyTo(
+  world: World,
+  call: Call,
+  fault: Fault | undefined,
+  asOfMs: number | undefined,
+): WireResponse | "reset" | "crash" {
+  if (fault === undefined) return answerCall(world, call, asOfMs);
+  switch (fault.kind) {
+    case "reset":
+      return "reset";
+    case "crashBefore":
+      return "crash";
+    case "lostResponse":
+      answerCall(world, call, asOfMs);
+      return "reset";
+    case "crashAfter":
+      answerCall(world, call, asOfMs);
+      return "crash";
+    default:
+      return errorResponse(call.service, newRequestId(world), faultError(call, fault));
+  }
+}
+
+/** Error code, text and status of a fault that AWS itself answers (botocore's retry tables). */
+function faultError(
+  call: Call,
+  fault: Extract<Fault, { kind: "throttle" | "serverError" | "error" }>,
+) {
+  if (fault.kind === "error") return fault;
+  if (fault.kind === "serverError") {
+    return { code: "InternalError", message: "An internal error has occurred", status: 500 };
+  }
+  if (call.service !== "ec2") return { code: "Throttling", message: "Rate exceeded", status: 400 };
+  return { code: "RequestLimitExceeded", message: "Request limit exceeded.", status: 503 };
+}
+
+/** The time a read is answered for; undefined for reads that do not lag. */
+function readTimeMs(world: World, options: HandlerOptions, sequence: number): number | undefined {
+  const { staleReadsMs = 0, lagIsConstant = false } = options;
+  if (staleReadsMs === 0) return undefined;
+  const lagMs = lagIsConstant
+    ? staleReadsMs
+    : world.random.between(`lag:${world.nowMs()}:${sequence}`, [0, staleReadsMs]);
+  return world.nowMs() - lagMs;
+}
+
+function textOf(body: unknown): string {
+  if (typeof body === "string") return body;
+  return body instanceof Uint8Array ? new TextDecoder().decode(body) : "";
+}
+
+function headerOf(headers: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.entries(headers).find(([key]) => key.toLowerCase() === name)?.[1];
+}
+
+function sdkResponse({ status, headers, body }: WireResponse): SdkResponse {
+  return {
+    response: { statusCode: status, headers: { ...headers }, body: new TextEncoder().encode(body) },
+  };
+}
