@@ -1,0 +1,50 @@
+// Goal: the README is true of the program where a program can tell.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { configJsonSchema, parseConfig } from "../src/config.ts";
+import { run, stage } from "./simulation/harness.ts";
+
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const jsonBlocks = [...readme.matchAll(/```json\n(.*?)```/gs)].map(([, text = ""]) => text);
+
+interface Policy {
+  Statement: { Action: string | string[] }[];
+}
+
+describe("the IAM policy", () => {
+  it("allows every action that a rollout calls, and no other that it could call", async () => {
+    const policy = JSON.parse(jsonBlocks[0] ?? "") as Policy;
+    const allowed = policy.Statement.flatMap(({ Action }) => Action);
+    const { requests } = await run(stage({ deregistrationDelaySeconds: 0 }));
+    const called = requests.map(
+      ({ service, action }) => `${service === "ec2" ? "ec2" : "elasticloadbalancing"}:${action}`,
+    );
+    // Tagging at launch, passing a role and using a key are permissions of RunInstances, not calls.
+    const implied = /^(iam|kms):|^ec2:CreateTags$/;
+    expect(allowed.filter((action) => !implied.test(action)).sort()).toEqual(
+      [...new Set(called)].sort(),
+    );
+  });
+});
+
+describe("the configuration", () => {
+  it("shown is valid", () => {
+    expect(() => parseConfig(jsonBlocks[1] ?? "", "README.md")).not.toThrow();
+  });
+
+  it("has a row for every key, with its default", () => {
+    const { properties } = configJsonSchema() as {
+      properties: Record<string, { default?: unknown; deprecated?: boolean; properties?: object }>;
+    };
+    for (const [key, { default: value, deprecated, properties: nested }] of Object.entries(
+      properties,
+    )) {
+      if (deprecated) continue;
+      const row = readme
+        .split("\n")
+        .find((line) => line.startsWith(`| \`${nested ? `${key}.arn` : key}\` |`));
+      expect(row, key).toBeDefined();
+      if (value !== undefined) expect(row?.split("|")[3]?.trim(), key).toBe(String(value));
+    }
+  });
+});

@@ -1,0 +1,89 @@
+import { EC2Client } from "@aws-sdk/client-ec2";
+import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { parseConfig } from "../../src/config.ts";
+import { deploy } from "../../src/deploy.ts";
+import { DeployError } from "../../src/errors.ts";
+import type { LogEvent } from "../../src/log.ts";
+import { IMAGES } from "../../src/simulator/catalog.ts";
+import { createVirtualClock, type VirtualClock } from "../../src/simulator/clock.ts";
+import {
+  configFor,
+  createSimulatedAws,
+  type SimulatedAws,
+  type SimulatedAwsOptions,
+} from "../../src/simulator/fleet.ts";
+import { createRequestHandler, type HandlerOptions } from "../../src/simulator/handler.ts";
+
+/** How one run of the program is started, and what happens to it. */
+export interface RunOptions extends HandlerOptions {
+  readonly ami?: string;
+  readonly version?: string;
+  /** Keys of config.json beside those that fit the fleet. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Virtual time in milliseconds from now at which SIGTERM arrives. */
+  readonly interruptAfterMs?: number;
+}
+
+/** What one run did, as its user sees it. */
+export interface RunResult {
+  readonly events: readonly LogEvent[];
+  readonly error: unknown;
+  readonly requests: ReturnType<typeof createRequestHandler>["requests"];
+}
+
+/** A simulated AWS with a fleet, and its clock. */
+export interface Stage {
+  readonly clock: VirtualClock;
+  readonly aws: SimulatedAws;
+}
+
+/** Sets the stage: by default three old instances in three zones, registered on port 8080. */
+export function stage(options: Omit<SimulatedAwsOptions, "clock"> = {}): Stage {
+  const clock = createVirtualClock();
+  return { clock, aws: createSimulatedAws({ ...options, clock }) };
+}
+
+/** Runs the program's rolling update once, from its start to its end or crash, in virtual time. */
+export async function run({ clock, aws }: Stage, options: RunOptions = {}): Promise<RunResult> {
+  const handler = createRequestHandler(aws, options);
+  const client = {
+    region: aws.world.region,
+    credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
+    // Retries of the SDK take real time; without them the faults reach our own code.
+    maxAttempts: 1,
+    requestHandler: handler,
+  };
+  const file = { ...configFor(aws, options.version), ...options.config };
+  const { config } = parseConfig(JSON.stringify(file), "config.json");
+  const controller = new AbortController();
+  if (options.interruptAfterMs !== undefined) {
+    clock.at(clock.now() + options.interruptAfterMs, () => controller.abort("SIGTERM"));
+  }
+  const events: LogEvent[] = [];
+  const ami = options.ami ?? IMAGES.good;
+  const error = await deploy(
+    { config, ami, command: `zero-deploy ${ami}` },
+    {
+      ec2: new EC2Client(client),
+      elbv2: new ElasticLoadBalancingV2Client(client),
+      clock,
+      log: (event) => events.push(event),
+      signal: controller.signal,
+    },
+  ).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return { events, error, requests: handler.requests };
+}
+
+/** The lines of a run as a person reads them, without times. */
+export function linesOf({ events }: RunResult): string[] {
+  return events.map(({ slot, slots, message }) => `${slot ? `[${slot}/${slots}] ` : ""}${message}`);
+}
+
+/** A run's error as text: message, then what is left, then what to do. */
+export function errorText({ error }: RunResult): string {
+  if (!(error instanceof DeployError)) return String(error);
+  return [error.message, ...error.problems, error.hint].join("\n");
+}

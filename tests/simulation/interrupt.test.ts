@@ -1,0 +1,74 @@
+// Goal: a signal leaves a fleet that serves as before, says what is left, and the same command finishes the job.
+// Method: rollouts in virtual time, interrupted every 20 seconds of their way.
+import { describe, expect, it } from "vitest";
+import { IMAGES } from "../../src/simulator/catalog.ts";
+import { watchInvariants } from "../../src/simulator/invariants.ts";
+import { expectConverged, expectSuccess, fleetOf, launchesOf } from "./expect.ts";
+import { errorText, run, stage } from "./harness.ts";
+
+const quick = { instances: 2, zones: 2, deregistrationDelaySeconds: 20 };
+
+async function lengthOfRollout(): Promise<number> {
+  const scene = stage(quick);
+  const startMs = scene.clock.now();
+  expectSuccess(await run(scene));
+  return scene.clock.now() - startMs;
+}
+
+describe("a signal", () => {
+  it("at any time leaves nothing unhealthy behind, and the same command finishes", async () => {
+    const lengthMs = await lengthOfRollout();
+    for (let afterMs = 1_000; afterMs < lengthMs; afterMs += 20_000) {
+      const scene = stage(quick);
+      const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+      const stopped = await run(scene, { interruptAfterMs: afterMs });
+      const where = `interrupted after ${afterMs / 1000} s`;
+      expect(stopped.error, where).toMatchObject({ code: "Interrupted" });
+      const live = fleetOf(scene);
+      expect(live.length, where).toBeGreaterThanOrEqual(2);
+      for (const { id, imageId, targets } of live) {
+        if (live.length > 2) expect(errorText(stopped), where).toContain(id);
+        if (imageId !== IMAGES.old) {
+          expect(
+            targets.map(({ state }) => state),
+            `${where}: ${id}`,
+          ).toEqual(["healthy"]);
+        }
+      }
+      expectSuccess(await run(scene));
+      expect(watch.violations, where).toEqual([]);
+      expectConverged(scene);
+    }
+  }, 60_000);
+
+  it("launches nothing and deregisters no old instance after it", async () => {
+    const lengthMs = await lengthOfRollout();
+    for (let afterMs = 10_000; afterMs < lengthMs; afterMs += 30_000) {
+      const scene = stage(quick);
+      const signalMs = scene.clock.now() + afterMs;
+      const { requests } = await run(scene, { interruptAfterMs: afterMs });
+      const late = requests.filter(({ atMs }) => atMs > signalMs);
+      expect(late.filter(({ action }) => action === "RunInstances")).toEqual([]);
+      const left = late.filter(({ action }) => action === "DeregisterTargets");
+      for (const { params } of left) {
+        expect(scene.aws.oldInstanceIds).not.toContain(params.get("Targets.member.1.Id"));
+      }
+    }
+  }, 60_000);
+
+  it("names the command that finishes", async () => {
+    const scene = stage(quick);
+    const { error } = await run(scene, { interruptAfterMs: 60_000 });
+    expect(String((error as { hint?: string }).hint)).toContain(`zero-deploy ${IMAGES.good}`);
+  });
+
+  it("before the first change changes nothing", async () => {
+    const scene = stage(quick);
+    const result = await run(scene, {
+      interruptAfterMs: 0,
+      faults: ({ sequence }) => (sequence === 1 ? { kind: "throttle" } : undefined),
+    });
+    expect(result.error).toBeDefined();
+    expect(launchesOf(scene)).toBe(0);
+  });
+});
