@@ -6,22 +6,10 @@ import { describe, expect, it } from "vitest";
 import { IMAGES } from "../../src/simulator/catalog.ts";
 import { watchInvariants } from "../../src/simulator/invariants.ts";
 import { expectConverged, expectSuccess, launchesOf } from "./expect.ts";
-import { type RunOptions, run, type Stage, stage } from "./harness.ts";
-
-/** A world in a hurry, so that every call of a rollout can be tried. */
-const hurried = {
-  deregistrationDelaySeconds: 10,
-  timings: {
-    pendingToRunning: [3_000, 5_000],
-    statusChecks: [6_000, 9_000],
-    appBoot: [1_000, 2_000],
-    shuttingDown: [8_000, 12_000],
-    applicationRegistration: [2_000, 3_000],
-  } as const,
-};
+import { hurried, type RunOptions, run, type Stage, stage } from "./harness.ts";
 
 function setTheStage(): Stage {
-  return stage({ ...hurried, healthCheck: { intervalSeconds: 5, timeoutSeconds: 2 } });
+  return stage(hurried);
 }
 
 async function callsOf(options: RunOptions): Promise<string[]> {

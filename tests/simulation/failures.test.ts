@@ -36,7 +36,7 @@ describe("a bad AMI", () => {
   ];
   for (const maxSurge of [1, 3]) {
     it.each(kinds)(
-      `that ${maxSurge > 1 ? "(with surge) " : ""}is %s costs one instance, and its error says why`,
+      `of the kind "%s" costs one instance, with a surge of ${maxSurge}, and its error says why`,
       async (kind, texts) => {
         const scene = stage(quick);
         const watch = watchInvariants(scene.aws, { maxSurge });

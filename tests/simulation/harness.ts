@@ -37,6 +37,19 @@ export interface Stage {
   readonly aws: SimulatedAws;
 }
 
+/** A world in a hurry, so that every moment of a rollout can be tried. */
+export const hurried = {
+  deregistrationDelaySeconds: 10,
+  healthCheck: { intervalSeconds: 5, timeoutSeconds: 2 },
+  timings: {
+    pendingToRunning: [3_000, 5_000],
+    statusChecks: [6_000, 9_000],
+    appBoot: [1_000, 2_000],
+    shuttingDown: [8_000, 12_000],
+    applicationRegistration: [2_000, 3_000],
+  },
+} as const satisfies Omit<SimulatedAwsOptions, "clock">;
+
 /** Sets the stage: by default three old instances in three zones, registered on port 8080. */
 export function stage(options: Omit<SimulatedAwsOptions, "clock"> = {}): Stage {
   const clock = createVirtualClock();

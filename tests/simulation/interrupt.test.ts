@@ -1,12 +1,12 @@
 // Goal: a signal leaves a fleet that serves as before, says what is left, and the same command finishes the job.
-// Method: rollouts in virtual time, interrupted every 20 seconds of their way.
+// Method: rollouts in virtual time, interrupted every 4 seconds of their way.
 import { describe, expect, it } from "vitest";
 import { IMAGES } from "../../src/simulator/catalog.ts";
 import { watchInvariants } from "../../src/simulator/invariants.ts";
 import { expectConverged, expectSuccess, fleetOf, launchesOf } from "./expect.ts";
-import { errorText, run, stage } from "./harness.ts";
+import { errorText, hurried, run, stage } from "./harness.ts";
 
-const quick = { instances: 2, zones: 2, deregistrationDelaySeconds: 20 };
+const quick = { ...hurried, instances: 2, zones: 2 };
 
 async function lengthOfRollout(): Promise<number> {
   const scene = stage(quick);
@@ -18,7 +18,7 @@ async function lengthOfRollout(): Promise<number> {
 describe("a signal", () => {
   it("at any time leaves nothing unhealthy behind, and the same command finishes", async () => {
     const lengthMs = await lengthOfRollout();
-    for (let afterMs = 1_000; afterMs < lengthMs; afterMs += 20_000) {
+    for (let afterMs = 1_000; afterMs < lengthMs; afterMs += 4_000) {
       const scene = stage(quick);
       const watch = watchInvariants(scene.aws, { maxSurge: 1 });
       const stopped = await run(scene, { interruptAfterMs: afterMs });
@@ -43,7 +43,7 @@ describe("a signal", () => {
 
   it("launches nothing and deregisters no old instance after it", async () => {
     const lengthMs = await lengthOfRollout();
-    for (let afterMs = 10_000; afterMs < lengthMs; afterMs += 30_000) {
+    for (let afterMs = 3_000; afterMs < lengthMs; afterMs += 7_000) {
       const scene = stage(quick);
       const signalMs = scene.clock.now() + afterMs;
       const { requests } = await run(scene, { interruptAfterMs: afterMs });
@@ -58,7 +58,7 @@ describe("a signal", () => {
 
   it("names the command that finishes", async () => {
     const scene = stage(quick);
-    const { error } = await run(scene, { interruptAfterMs: 60_000 });
+    const { error } = await run(scene, { interruptAfterMs: 10_000 });
     expect(String((error as { hint?: string }).hint)).toContain(`zero-deploy ${IMAGES.good}`);
   });
 
