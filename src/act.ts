@@ -44,6 +44,8 @@ export async function act(step: Step, bench: Workbench): Promise<Instance | unde
       return launch(step.slot, bench);
     case "register":
       for (const [arn, targets] of byGroup(step.targets)) {
+        // Before the call, whose answer may be lost.
+        for (const { instanceId } of targets) expected.touched.add(instanceId);
         await registerTargets(aws.elbv2, arn, targets);
         expectRegistered(expected, targets, atMs);
       }
@@ -87,7 +89,13 @@ async function launch({ old, wanted }: Slot, bench: Workbench): Promise<Instance
     if (instance === undefined) continue;
     // One that is further than pending was launched by an earlier run: it is adopted when the reads show it.
     if (instance.state === "pending") {
-      expectLaunched(expected, old.id, { instanceId: instance.id, atMs, instance, wanted });
+      expectLaunched(expected, old.id, {
+        instanceId: instance.id,
+        atMs,
+        isAdopted: false,
+        instance,
+        wanted,
+      });
     }
     return instance;
   }

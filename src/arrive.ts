@@ -79,9 +79,14 @@ function health(slot: Slot, { id }: Instance, situation: Situation): Need {
     })
     .join("; ");
   const first = progress.get(slot.id)?.first ?? {};
-  // One that was healthy and is not any more gets the rest of its bake time to recover, but not a new limit.
+  // One that was healthy and is not any more has its bake time and its wait for capacity to recover in, but no new limit.
+  const { waitingPeriodSeconds } = plan.config;
   const hasBaked = first[`bake ${id}`] !== undefined;
-  const limitSeconds = plan.config.waitingPeriodSeconds + (hasBaked ? bakeSeconds(situation) : 0);
+  const hasWaited = slot.old !== undefined && first[`capacity ${slot.old.id}`] !== undefined;
+  const limitSeconds =
+    waitingPeriodSeconds +
+    (hasBaked ? bakeSeconds(situation) : 0) +
+    (hasWaited ? waitingPeriodSeconds : 0);
   const elapsed = secondsSinceFirst(situation, slot.id, ["health", "bake"], id);
   const need = { phase: "health" as const, instanceId: id, seen, pollSeconds: pollSeconds.health };
   return within(slot, situation, need, elapsed, limitSeconds);
@@ -153,19 +158,17 @@ export function within(
 }
 
 /** What did not happen in time, as it stands after the id of the instance. */
-const overdue: Record<Phase, string> = {
+const overdue: Partial<Record<Phase, string>> = {
   launch: "could not be replaced",
   run: "was not running",
   checks: "did not pass its status checks",
   impaired: "did not pass its status checks",
   register: "could not be registered",
   health: "was not healthy",
-  bake: "did not stay healthy",
   capacity: "could not leave without too few healthy targets remaining",
   deregister: "could not be deregistered",
   drain: "was still draining, not done",
   terminate: "could not be terminated",
-  end: "was not terminated",
 };
 
 function fail(slot: Pick<Slot, "id">, { plan }: Situation, need: Wait, what: string): Need {

@@ -51,7 +51,11 @@ const text = (what: string) =>
     .trim()
     .min(1, `should be ${what}, not empty`);
 
-const shaped = (pattern: RegExp, what: string) => text(what).regex(pattern, `should be ${what}`);
+const shaped = (pattern: RegExp, what: string) =>
+  z
+    .string({ error: `should be ${what}` })
+    .trim()
+    .regex(pattern, `should be ${what}`);
 
 const wholeNumber = (what: string, minimum: number, maximum: number) =>
   z
@@ -73,7 +77,7 @@ const fileSchema = z.strictObject(
       .string()
       .optional()
       .meta({ description: "The JSON Schema of this file, for editors" }),
-    region: shaped(/^[a-z]{2}(-[a-z]+)+-\d+$/, 'a region such as "eu-west-1"').meta({
+    region: shaped(/^[a-z]{2,4}(-[a-z]+)+-\d+$/, 'a region such as "eu-west-1"').meta({
       description: "The AWS region of the target group",
     }),
     "ssh-key": text("the name of an EC2 key pair").meta({
@@ -126,7 +130,7 @@ const fileSchema = z.strictObject(
           .min(1, "a tag's key should not be empty")
           .max(128, "a tag's key should have at most 128 characters")
           .regex(
-            /^(?!aws:|zero-deploy:|Name$)/i,
+            /^(?![aA][wW][sS]:|zero-deploy:|Name$)/,
             'a tag\'s key should not be "Name" (that is "version") nor begin with "aws:" or "zero-deploy:"',
           ),
         z.string({ error: `should be ${tagLimits}` }).max(256, `should be ${tagLimits}`),
@@ -171,9 +175,10 @@ export function parseConfig(
   );
   const input = isObject(json) ? { ...json, ...set } : json;
   const result = fileSchema.safeParse(input);
-  const problems = result.success
-    ? regionProblems(result.data)
-    : result.error.issues.flatMap((issue) => describeIssue(issue, input, set));
+  const problems = [
+    ...(result.error?.issues ?? []).flatMap((issue) => describeIssue(issue, input, set)),
+    ...regionProblems(input),
+  ];
   if (!result.success || problems.length > 0) {
     const isFlagsOnly = problems.every((problem) => problem.startsWith("--"));
     const what = isFlagsOnly ? "The flags are not valid" : `${file} is not a valid configuration`;
@@ -219,19 +224,26 @@ function toConfig(file: z.output<typeof fileSchema>): Config {
   };
 }
 
-function regionProblems(file: z.output<typeof fileSchema>): string[] {
-  return (["target-group", "loadbalancer"] as const)
-    .filter((key) => file[key].arn.split(":")[3] !== file.region)
-    .map(
-      (key) =>
-        `${key}.arn: is in region "${file[key].arn.split(":")[3]}" but "region" is "${file.region}"; make them the same`,
+/** Compares what can be compared: a region or an ARN that is no such thing has its own problem already. */
+function regionProblems(input: unknown): string[] {
+  const region = fileSchema.shape.region.safeParse(isObject(input) ? input.region : undefined);
+  return (["target-group", "loadbalancer"] as const).flatMap((key) => {
+    const section = fileSchema.shape[key].shape.arn.safeParse(
+      isObject(input) && isObject(input[key]) ? input[key].arn : undefined,
     );
+    const itsRegion = section.data?.split(":")[3];
+    if (!region.success || !section.success || itsRegion === region.data) return [];
+    return `${key}.arn: is in region "${itsRegion}" but "region" is "${region.data}"; make them the same`;
+  });
 }
 
 function describeIssue(issue: z.core.$ZodIssue, input: unknown, flags: object): string[] {
   const path = pathOf(issue.path);
   if (issue.code === "unrecognized_keys") {
-    const known = issue.path.length === 0 ? Object.keys(fileSchema.shape) : ["arn"];
+    const known =
+      issue.path.length === 0
+        ? Object.keys(fileSchema.shape).filter((one) => !ignoredKeys.includes(one))
+        : ["arn"];
     return issue.keys.map((key) => {
       const near = closestMatch(key, known, { maxDistance: Math.ceil(key.length / 3) });
       const mend = near === undefined ? "remove it" : `did you mean "${near}"?`;

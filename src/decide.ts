@@ -9,7 +9,7 @@ import {
   type Slot,
   slotsOf,
 } from "./slots.ts";
-import { type Instance, isAlive } from "./snapshot.ts";
+import { type Instance, isAlive, isServing } from "./snapshot.ts";
 
 /** What every slot needs next, and whether anything is left to do at all. */
 export interface Decision {
@@ -25,7 +25,7 @@ export const wholeFleet = "fleet";
 /** The rolling update: what each slot needs next. Pure: the same situation, the same decision. */
 export function decide(situation: Situation): Decision {
   const { snapshot, plan, expected } = situation;
-  const fleet = slotsOf(snapshot, { ...plan, launched: expected.launched });
+  const fleet = slotsOf(snapshot, { ...plan, ...expected });
   const capacity = capacityOf(situation);
   const next = situation.mode === "rolling" ? roll : wrapUp;
   const wanted = fleet.slots.flatMap((slot) => next(slot, situation, capacity) ?? []);
@@ -36,23 +36,19 @@ export function decide(situation: Situation): Decision {
   const queued = wanted.flatMap((need) =>
     need.step?.kind === "launch" && !needs.includes(need) ? need.step.slot : [],
   );
-  const idle = needs.length + queued.length === 0;
-  return { fleet, queued, needs: idle ? recover(situation) : needs };
+  return { fleet, queued, needs: needs.length > 0 ? needs : whole(fleet, queued, situation) };
 }
 
 function roll(slot: Slot, situation: Situation, capacity: Capacity): Need | undefined {
   const { old, replacement, retiring, ending } = slot;
   if (replacement === undefined) {
+    if (old === undefined || isLost(old, situation)) return lost(slot, situation);
     // A leftover costs a place of max-surge, so it goes before anything new comes.
-    if (retiring[0] !== undefined && !isLost(slot, situation))
-      return leave(slot, retiring[0], situation, capacity);
-    return old && launch(slot, old, situation);
+    if (retiring[0] !== undefined) return leave(slot, retiring[0], situation, capacity);
+    return launch(slot, old, situation);
   }
-  const serves = isInService(
-    situation.snapshot,
-    replacement.id,
-    situation.plan.config.targetGroupArn,
-  );
+  const { targetGroupArn } = situation.plan.config;
+  const serves = isInService(situation.snapshot, replacement.id, targetGroupArn);
   const arriving = old !== undefined || !serves ? arrive(slot, replacement, situation) : undefined;
   if (arriving !== undefined) return arriving;
   const leaving = old ?? retiring[0];
@@ -60,7 +56,10 @@ function roll(slot: Slot, situation: Situation, capacity: Capacity): Need | unde
   return ending[0] && end(slot, ending[0], situation);
 }
 
-/** After a failure or a signal: nothing new, and no old one leaves that is not leaving already. */
+/**
+ * After a failure or a signal: nothing new, and no old one leaves that is not leaving already. One that has left a
+ * replacement which then died comes back.
+ */
 function wrapUp(slot: Slot, situation: Situation, capacity: Capacity): Need | undefined {
   const { snapshot, plan, mode, gaveUp } = situation;
   const { old, replacement, retiring, ending } = slot;
@@ -73,36 +72,62 @@ function wrapUp(slot: Slot, situation: Situation, capacity: Capacity): Need | un
         ? undefined
         : replacement;
   if (abandoned !== undefined) return leave(slot, abandoned, situation, capacity);
+  if (old === undefined && replacement === undefined) return comeBack(slot, situation);
   if (mode === "interrupted") return undefined;
   if (old === undefined && retiring[0]) return leave(slot, retiring[0], situation, capacity);
   return ending[0] && end(slot, ending[0], situation);
 }
 
 function launch(slot: Slot, old: Instance, situation: Situation): Need {
-  const need = within(slot, situation, {
+  return within(slot, situation, {
     phase: "launch",
     instanceId: old.id,
     step: { kind: "launch", slot },
     seen: "RunInstances has not succeeded yet",
     pollSeconds: 3,
   });
-  return isLost(slot, situation) ? { ...need, failure: epitaph(old, situation) } : need;
 }
 
-/** Whether this run has launched a replacement for this slot that is none any more: it is not launched again. */
-function isLost({ old }: Slot, { expected }: Situation): boolean {
-  return old !== undefined && expected.launched.has(old.id);
+/** Whether this run has launched a replacement for an instance that is none any more: it is not launched again. */
+function isLost({ id }: Instance, { expected }: Situation): boolean {
+  return expected.launched.get(id)?.isAdopted === false;
 }
 
-/** EC2 explains a launch that dies in either field of StateReason, so both are told. */
-function epitaph(old: Instance, { snapshot, expected }: Situation): string {
-  const id = expected.launched.get(old.id)?.instanceId ?? "";
+/** A slot whose replacement died, the old one perhaps having left for it. EC2 explains that in two fields. */
+function lost({ id: slotId, old, retiring }: Slot, situation: Situation): Need {
+  const { snapshot, expected, plan } = situation;
+  const replaced = old?.id ?? retiring.find(({ id }) => expected.launched.has(id))?.id ?? "";
+  const id = expected.launched.get(replaced)?.instanceId ?? "";
   const instance = snapshot.instances.get(id);
-  if (instance === undefined)
-    return `instance ${id}, launched to replace ${old.id}, is unknown to EC2`;
-  const { code, message } = instance.stateReason ?? {};
+  const { code, message } = instance?.stateReason ?? {};
   const why = [code, message].filter(Boolean).join(", ") || "EC2 gives no reason";
-  return `instance ${id}, launched to replace ${old.id}, is ${instance.state} (${why})`;
+  const state = instance === undefined ? "unknown to EC2" : `${instance.state} (${why})`;
+  const after = old === undefined ? ", after that one had left" : "";
+  return {
+    slotId,
+    phase: "launch",
+    instanceId: replaced,
+    seen: `instance state: ${state}`,
+    limitSeconds: plan.config.waitingPeriodSeconds,
+    pollSeconds: 3,
+    failure: `instance ${id}, launched to replace ${replaced}${after}, is ${state}`,
+  };
+}
+
+/** Registers an old one again, which a draining target allows, where it still runs. */
+function comeBack(slot: Slot, situation: Situation): Need | undefined {
+  const instance = slot.retiring.find(({ id }) => situation.expected.launched.has(id));
+  if (instance?.state !== "running" || slot.wanted.length === 0) return undefined;
+  return within(slot, situation, {
+    phase: "register",
+    instanceId: instance.id,
+    step: {
+      kind: "register",
+      targets: slot.wanted.map((place) => ({ ...place, instanceId: instance.id })),
+    },
+    seen: "registered targets: none",
+    pollSeconds: 3,
+  });
 }
 
 /** EC2 finishes a termination it has accepted, however long that takes: not to see its end is no failure. */
@@ -115,21 +140,25 @@ function end(slot: Slot, { id, state }: Instance, situation: Situation): Need | 
 
 /**
  * The slots that may launch now: unhealthy ones first, then the oldest. Pending and running instances never exceed the
- * number of slots by more than max-surge, and until one replacement has proven itself, it goes alone.
+ * number of slots by more than max-surge, until one replacement has proven itself, it goes alone, and while one that had
+ * is not healthy any more, none goes.
  * Example: 3 slots and max-surge 2 allow 5 instances. At the start 3 run: one launches, as the first goes alone. Once
  * its old one leaves, 4 run, so one more may launch; once that old one is terminated, 2.
  */
-function launchesNow({ slots }: Fleet, { plan, snapshot }: Situation): Set<Slot> {
+function launchesNow({ slots }: Fleet, { plan, snapshot, expected }: Situation): Set<Slot> {
   const { targetGroupArn, maxSurge } = plan.config;
   const alive = slots.flatMap(({ old, replacement, retiring }) =>
     [old, replacement, ...retiring].filter((one) => one !== undefined && isAlive(one)),
   );
   const room = slots.length + maxSurge - alive.length;
-  const isProven = slots.some(
-    ({ old, replacement, wanted }) =>
-      replacement && !old && isHealthyAt(snapshot, replacement.id, wanted),
-  );
+  const finished = slots.filter(({ old, replacement }) => replacement && !old);
+  const isWell = ({ replacement, wanted }: Slot) =>
+    replacement !== undefined && isHealthyAt(snapshot, replacement.id, wanted);
+  const ours = new Set([...expected.launched.values()].map(({ instanceId }) => instanceId));
+  if (finished.some((slot) => ours.has(slot.replacement?.id ?? "") && !isWell(slot)))
+    return new Set();
   const onTheirWay = slots.filter(({ old, replacement }) => old && replacement).length;
+  const limit = finished.some(isWell) ? room : Math.min(room, 1 - onTheirWay);
   const isHealthy = ({ old }: Slot) =>
     old && healthyTargets(snapshot, old.id, targetGroupArn) > 0 ? 1 : 0;
   const waiting = slots
@@ -140,31 +169,35 @@ function launchesNow({ slots }: Fleet, { plan, snapshot }: Situation): Set<Slot>
         (a.old?.launchedAtMs ?? 0) - (b.old?.launchedAtMs ?? 0) ||
         (a.id < b.id ? -1 : 1),
     );
-  return new Set(waiting.slice(0, Math.max(0, Math.min(room, isProven ? room : 1 - onTheirWay))));
+  return new Set(waiting.slice(0, Math.max(0, limit)));
 }
 
-/** With every slot done: wait until as many targets are healthy as were at the start. */
-function recover(situation: Situation): Need[] {
+/**
+ * With nothing left that any slot needs: wait until as many targets are healthy as were at the start, or until there is
+ * room to launch again.
+ */
+function whole({ slots }: Fleet, queued: readonly Slot[], situation: Situation): Need[] {
   const { plan, snapshot, mode } = situation;
+  const healthyCount = (arn: string) =>
+    snapshot.targets.filter((one) => one.targetGroupArn === arn && isServing(snapshot, one)).length;
   const short = plan.targetGroups.find(
     ({ arn }) => healthyCount(arn) < (plan.healthyAtStart.get(arn) ?? 0),
   );
-  if (short === undefined || mode !== "rolling") return [];
-  const seen = `${short.name} has ${healthyCount(short.arn)} healthy targets, at the start it had ${plan.healthyAtStart.get(short.arn)}`;
+  if (mode !== "rolling" || (short === undefined && queued.length === 0)) return [];
+  const seen =
+    short === undefined
+      ? "healthy targets: a new instance is not healthy any more"
+      : `healthy targets: ${short.name} has ${healthyCount(short.arn)}, at the start it had ${plan.healthyAtStart.get(short.arn)}`;
   const need = within({ id: wholeFleet }, situation, {
     phase: "capacity",
     instanceId: "",
     seen,
     pollSeconds: 5,
   });
+  const done = `${slots.length - queued.length} of ${slots.length} instances are replaced`;
   return [
     need.failure === undefined
       ? need
-      : { ...need, failure: `every instance is replaced, but ${seen}` },
+      : { ...need, failure: `${done}, but not all stay well (${seen})` },
   ];
-
-  function healthyCount(arn: string) {
-    return snapshot.targets.filter((one) => one.targetGroupArn === arn && one.state === "healthy")
-      .length;
-  }
 }

@@ -27,6 +27,12 @@ export interface Deployment {
 }
 
 /**
+ * What is decided on is not looked at before the program has run for this long. If it follows at once on one that was
+ * killed, the first reads may not show the last that one did; with another AMI, no idempotency token tells either.
+ */
+const beforeFirstLookMs = 10_000;
+
+/**
  * The rolling update: replaces every instance of the target group that is not up to date.
  *
  *     launch -> running -> instance and system status checks pass -> register -> healthy -> bake time
@@ -37,20 +43,24 @@ export interface Deployment {
  * @throws DeployError with what happened, what is left, and what to do
  */
 export async function deploy(deployment: Deployment, deps: Deps): Promise<void> {
+  const startedMs = deps.clock.now();
   const narrator = createNarrator(deployment, deps);
   const checked = await check(deployment, deps, narrator);
   narrator.notices(checked.notices);
+  if (checked.hasWork) {
+    await deps.clock.sleep(startedMs + beforeFirstLookMs - deps.clock.now(), deps.signal);
+  }
   const run = newRun(checked, deps);
   try {
     for (;;) {
       const situation = await look(run, deps, narrator);
       const decision = settle(run, situation, narrator);
-      if (decision.needs.length === 0) return conclude(run, deployment, narrator);
+      if (decision.needs.length === 0) return conclude(run, narrator);
       const pauseMs = await carryOut(decision, run, deps.signal, narrator);
       await deps.clock.sleep(pauseMs, run.mode === "interrupted" ? undefined : deps.signal);
     }
   } catch (error) {
-    throw withFleet(error, run, deployment);
+    throw withFleet(error, run, deployment, deps.signal);
   }
 }
 

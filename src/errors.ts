@@ -7,7 +7,6 @@ export type DeployErrorCode =
   | "AwsError"
   | "AwsUnreachable"
   | "ReplacementFailed"
-  | "RolloutStopped"
   | "Interrupted";
 
 /** The parts of a {@link DeployError} beside its code and message. */

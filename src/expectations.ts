@@ -10,17 +10,19 @@ import {
 } from "./snapshot.ts";
 
 /**
- * How long what this run did outweighs reads that do not show it. EC2's and ELBv2's reads lag behind their writes:
- * seconds as a rule, a few minutes at worst.
+ * How long what this run did outweighs reads that do not show it. EC2's and ELBv2's reads lag behind their writes,
+ * by seconds as a rule. After that the reads count, and what they say is missing is done again.
  * https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
  */
 export const settleMs = 60_000;
 
-/** A replacement that this run launched. */
+/** A replacement that this run launched, or found on its way. */
 export interface Launched {
   readonly instanceId: string;
   readonly atMs: number;
-  /** As RunInstances answered. */
+  /** Launched by an earlier run: its end says nothing of the AMI, so another is launched. */
+  readonly isAdopted: boolean;
+  /** As RunInstances answered, or as it was found. */
   readonly instance: Instance;
   /** Where it will have to be registered, remembered in case the old one vanishes first. */
   readonly wanted: readonly Registration[];
@@ -33,6 +35,10 @@ export interface Expectations {
   readonly registered: Map<string, { target: TargetRef; atMs: number }>;
   readonly deregistered: Map<string, { target: TargetRef; atMs: number }>;
   readonly terminated: Map<string, { atMs: number }>;
+  /** Instances that this run may have registered, whether or not it got an answer. */
+  readonly touched: Set<string>;
+  /** Instances that were in service at some time of this run. */
+  readonly served: Set<string>;
   /** Instances as they were last seen: reads may go back in time. */
   readonly seen: Map<string, Instance>;
 }
@@ -44,11 +50,13 @@ export function noExpectations(): Expectations {
     registered: new Map(),
     deregistered: new Map(),
     terminated: new Map(),
+    touched: new Set(),
+    served: new Set(),
     seen: new Map(),
   };
 }
 
-/** Notes a launch; `atMs` is the time before the call. */
+/** Notes a launch, or an adoption; `atMs` is the time before the call. */
 export function expectLaunched(expected: Expectations, replaces: string, launched: Launched): void {
   expected.launched.set(replaces, launched);
   expected.seen.set(launched.instanceId, launched.instance);

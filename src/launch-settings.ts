@@ -1,5 +1,5 @@
 import type { Instance as Ec2Instance, InstanceTypeInfo } from "@aws-sdk/client-ec2";
-import type { LaunchSource } from "./aws/ec2.ts";
+import { isBurstable, type LaunchSource } from "./aws/ec2.ts";
 
 /** The hop limit EC2 gives an instance where neither request, AMI nor account says anything. */
 const defaultHopLimit = 1;
@@ -38,7 +38,7 @@ export function metadataOptions(old: Ec2Instance) {
 /** T2 launches as standard, its successors as unlimited, unless told otherwise. */
 export function creditSpecification(source: LaunchSource, newType: string) {
   const credits = source.cpuCredits;
-  if (credits === undefined || !/^t\d/.test(newType)) return undefined;
+  if (credits === undefined || !isBurstable(newType)) return undefined;
   const usual = newType.startsWith("t2.") ? "standard" : "unlimited";
   return credits === usual ? undefined : { CpuCredits: credits };
 }

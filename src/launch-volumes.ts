@@ -26,16 +26,17 @@ export function blockDeviceMappings(
   return (old.BlockDeviceMappings ?? [])
     .flatMap((mapping) => {
       const volume = source.volumes.find(({ VolumeId }) => VolumeId === mapping.Ebs?.VolumeId);
-      // One that outlives its instance was attached by hand or holds data: a copy would be an empty stranger.
-      if (volume === undefined || mapping.Ebs?.DeleteOnTermination !== true) return [];
       const isRoot = mapping.DeviceName === old.RootDeviceName;
+      const outlives = mapping.Ebs?.DeleteOnTermination !== true;
+      // Another than the root that outlives its instance was attached by hand or holds data: a copy would be empty.
+      if (volume === undefined || (outlives && !isRoot)) return [];
       // The same device may have another name in the new AMI; under the old one a second volume would appear.
       const DeviceName = isRoot ? image.RootDeviceName : mapping.DeviceName;
       const given = ebsOf(image, DeviceName);
       const settings: EbsBlockDevice = {
         ...chosen(volume, ebsOf(oldImage, mapping.DeviceName), given),
         ...encryption(volume, given),
-        ...(given?.DeleteOnTermination === true ? {} : { DeleteOnTermination: true }),
+        ...(given?.DeleteOnTermination === !outlives ? {} : { DeleteOnTermination: !outlives }),
       };
       if (Object.keys(settings).length === 0) return [];
       // Whoever says anything about a volume says its size too, so that no default gets between.

@@ -1,7 +1,7 @@
 import { within } from "./arrive.ts";
-import { type Need, type Situation, secondsIn } from "./needs.ts";
+import { type Need, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
 import { healthyTargets, type Slot } from "./slots.ts";
-import { type Instance, isRegistered, targetsOf } from "./snapshot.ts";
+import { type Instance, isRegistered, isServing, targetsOf } from "./snapshot.ts";
 
 /** Margin on top of the deregistration delay before a drain counts as stuck. */
 const drainMarginSeconds = 60;
@@ -24,8 +24,9 @@ export interface Capacity {
  */
 export function capacityOf({ plan, snapshot }: Situation): Capacity {
   const healthy = new Map<string, number>();
-  for (const { targetGroupArn, state } of snapshot.targets) {
-    if (state === "healthy") healthy.set(targetGroupArn, (healthy.get(targetGroupArn) ?? 0) + 1);
+  for (const target of snapshot.targets) {
+    if (!isServing(snapshot, target)) continue;
+    healthy.set(target.targetGroupArn, (healthy.get(target.targetGroupArn) ?? 0) + 1);
   }
   const remainingWithout = (id: string, arn: string) =>
     (healthy.get(arn) ?? 0) - healthyTargets(snapshot, id, arn);
@@ -64,12 +65,17 @@ export function leave(
   if (registered.length > 0) {
     const shortfall = capacity.shortfallWithout(instance);
     if (shortfall !== undefined) {
-      return within(slot, situation, {
-        phase: "capacity",
-        instanceId: id,
-        seen: `healthy targets: without ${id}, ${shortfall}`,
-        pollSeconds: 5,
-      });
+      return within(
+        slot,
+        situation,
+        {
+          phase: "capacity",
+          instanceId: id,
+          seen: `healthy targets: without ${id}, ${shortfall}`,
+          pollSeconds: 5,
+        },
+        secondsSinceFirst(situation, slot.id, ["capacity"], id),
+      );
     }
     capacity.release(instance);
     return within(slot, situation, {
@@ -129,7 +135,8 @@ function drainOf(slot: Slot, { id }: Instance, situation: Situation): Need | und
 
 /** Only of an instance launched by this run can it be known that no load balancer ever sent it anything. */
 function wasNeverRegistered(id: string, { expected }: Situation): boolean {
-  const isOurs = [...expected.launched.values()].some((launched) => launched.instanceId === id);
-  const touched = [...expected.registered.values(), ...expected.deregistered.values()];
-  return isOurs && !touched.some(({ target }) => target.instanceId === id);
+  const isOurs = [...expected.launched.values()].some(
+    (launched) => launched.instanceId === id && !launched.isAdopted,
+  );
+  return isOurs && !expected.touched.has(id);
 }

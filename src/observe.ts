@@ -51,6 +51,7 @@ export async function observe(
     ...targets.flat().map(({ instanceId }) => instanceId),
     ...tagged.flatMap(({ tags }) => tags[ownTags.replaces] ?? []),
     ...[...expected.launched].flatMap(([old, { instanceId }]) => [old, instanceId]),
+    ...expected.served,
   ];
   const rest = [...new Set(mentioned)].filter((id) => id !== "" && !seen.has(id));
   const described = [...tagged, ...(await describeInstances(aws.ec2, rest))];
@@ -59,12 +60,17 @@ export async function observe(
     targets: targets.flat(),
   };
   const world = { ...reconcile(read, expected, now), statuses: new Map(), specs: new Map() };
+  for (const { id } of world.instances.values()) {
+    if (isInService(world, id, config.targetGroupArn)) expected.served.add(id);
+  }
+  const launched = new Set([...expected.launched.values()].map(({ instanceId }) => instanceId));
   const arriving = [...world.instances.values()].filter(
     (instance) =>
       isAlive(instance) &&
-      instance.tags[ownTags.targetGroup] === config.targetGroupArn &&
-      isUpToDate(instance, config, ami) &&
-      !isInService(world, instance.id, config.targetGroupArn),
+      !isInService(world, instance.id, config.targetGroupArn) &&
+      (launched.has(instance.id) ||
+        (instance.tags[ownTags.targetGroup] === config.targetGroupArn &&
+          isUpToDate(instance, config, ami))),
   );
   const running = arriving.filter(({ state }) => state === "running").map(({ id }) => id);
   return {

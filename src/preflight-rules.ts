@@ -89,6 +89,7 @@ export function fleetProblems(
   template: LaunchTemplate,
   loadBalancer: LoadBalancer,
 ): string[] {
+  if (slots.length === 0) return ["the target group has targets, but no instance of them runs"];
   const toReplace = slots.flatMap(({ old }) => old ?? []);
   const toLaunch = slots.flatMap(({ old, replacement }) => (old && !replacement ? old : []));
   return [

@@ -1,4 +1,5 @@
-import type { Image, InstanceTypeInfo, SecurityGroup, Subnet } from "@aws-sdk/client-ec2";
+import type { Image, InstanceTypeInfo, SecurityGroup } from "@aws-sdk/client-ec2";
+import { describeAnyStatus } from "./aws/ec2.ts";
 import {
   type BareTargetGroup,
   describeLoadBalancer,
@@ -20,7 +21,7 @@ import {
 import type { Config } from "./config.ts";
 import { DeployError } from "./errors.ts";
 import { noExpectations } from "./expectations.ts";
-import type { Launch, LaunchTemplate } from "./launch.ts";
+import type { LaunchTemplate } from "./launch.ts";
 import { volumesLeftBehind } from "./launch-volumes.ts";
 import type { Plan } from "./needs.ts";
 import { type AwsClients, observe } from "./observe.ts";
@@ -32,12 +33,14 @@ import {
 } from "./preflight-probes.ts";
 import { compatibilityProblems, fleetProblems, groupProblems } from "./preflight-rules.ts";
 import { type Fleet, healthyAtStart, slotsOf } from "./slots.ts";
-import type { Target, TargetGroup } from "./snapshot.ts";
+import { isGone, type Snapshot, type Target, type TargetGroup } from "./snapshot.ts";
 
 /** What a run needs to know before its first change. */
 export interface Preflight {
   readonly plan: Plan;
   readonly template: LaunchTemplate;
+  /** Whether there is anything to be changed. */
+  readonly hasWork: boolean;
   /** What the user should know though it stops nothing. */
   readonly notices: readonly string[];
 }
@@ -52,7 +55,7 @@ const drainFloorSeconds = { application: 30, other: 120 };
 export async function preflight(config: Config, ami: string, aws: AwsClients): Promise<Preflight> {
   const problems: string[] = [];
   const basics = await readBasics(config, ami, aws, problems);
-  const { group, loadBalancer, image, instanceType } = basics;
+  const { group, loadBalancer } = basics;
   problems.push(...compatibilityProblems(config, basics));
   if (group === undefined || loadBalancer === undefined) throw refusal(config, problems);
   const targets = await describeTargets(aws.elbv2, group.arn);
@@ -61,49 +64,35 @@ export async function preflight(config: Config, ami: string, aws: AwsClients): P
   const groups = await describeTargetGroups(aws.elbv2);
   const targetGroups = await relevantGroups(group, groups, targets, aws);
   const scope = { config, ami, targetGroupArns: targetGroups.map(({ arn }) => arn) };
-  const snapshot = await observe(scope, noExpectations(), new Map(), aws, 0);
-  const fleet = slotsOf(snapshot, { config, ami, launched: new Map() });
+  const first = await observe(scope, noExpectations(), new Map(), aws, 0);
+  const template = await readTemplate(basics, first, config, ami, aws);
+  // Looked at again with the template: leftovers of an earlier run are told apart by their launch spec.
+  const seen = await observe({ ...scope, template }, noExpectations(), new Map(), aws, 0);
+  const fleet = slotsOf(seen, { config, ami, ...noExpectations() });
   const toReplace = fleet.slots.flatMap(({ old }) => old ?? []);
-  const subnets = await readSubnets(config, fleet, aws);
-  const template: LaunchTemplate = {
-    config,
-    image: image ?? { ImageId: ami },
-    oldImages: await describeImages(aws.ec2, [...new Set(toReplace.map((one) => one.imageId))]),
-    instanceType: instanceType ?? {},
-    subnets,
-  };
-  problems.push(...fleetProblems(config, fleet, template, loadBalancer));
   const others = groups.filter(({ arn }) => !scope.targetGroupArns.includes(arn));
-  problems.push(...(await strangerProblems(toReplace, others, group, aws)));
-  problems.push(...(await elasticIpProblems(toReplace, aws)));
-  problems.push(...(await protectionProblems(fleet, aws)));
+  problems.push(
+    ...fleetProblems(config, fleet, template, loadBalancer),
+    ...(await strangerProblems(toReplace, others, group, aws)),
+    ...(await elasticIpProblems(toReplace, aws)),
+    ...(await protectionProblems(fleet, aws)),
+  );
   // With a part of the launch known to be wrong, EC2 would only say so again.
   if (problems.length === 0) problems.push(...(await dryRuns(fleet, template, aws)));
   if (problems.length > 0) throw refusal(config, problems);
-  // With the template, leftovers of an earlier run can be told apart by their launch spec.
-  const known = await observe(
-    { ...scope, template },
-    noExpectations(),
-    new Map<string, Launch>(),
-    aws,
-    0,
-  );
-  const start = slotsOf(known, { config, ami, launched: new Map() });
+  const floor = loadBalancer.type === "application" ? "application" : "other";
+  const healthy = targetGroups.map(({ arn }) => [arn, healthyAtStart(fleet, seen, arn)] as const);
   return {
     template,
     plan: {
       config,
       ami,
       targetGroups,
-      drainFloorSeconds:
-        loadBalancer.type === "application"
-          ? drainFloorSeconds.application
-          : drainFloorSeconds.other,
-      healthyAtStart: new Map(
-        targetGroups.map(({ arn }) => [arn, healthyAtStart(start, known, arn)]),
-      ),
+      drainFloorSeconds: drainFloorSeconds[floor],
+      healthyAtStart: new Map(healthy),
     },
-    notices: noticesOf(start, template),
+    hasWork: fleet.slots.some(({ old, retiring }) => old !== undefined || retiring.length > 0),
+    notices: noticesOf(fleet, template),
   };
 }
 
@@ -123,7 +112,7 @@ async function readBasics(
   problems: string[],
 ): Promise<Basics> {
   const look = <T>(what: string, read: () => Promise<T>) => orProblem(what, read, problems);
-  const [group, loadBalancer, image, instanceType, , ...securityGroups] = await Promise.all([
+  const [group, loadBalancer, image, instanceType, , , ...securityGroups] = await Promise.all([
     look(`target-group.arn: target group ${config.targetGroupArn}`, () =>
       describeTargetGroup(aws.elbv2, config.targetGroupArn),
     ),
@@ -139,6 +128,8 @@ async function readBasics(
       describeInstanceType(aws.ec2, config.instanceType),
     ),
     look(`ssh-key: key pair ${config.keyName}`, () => describeKeyPair(aws.ec2, config.keyName)),
+    // Needed only once an instance runs that is not in service yet; that would be late to learn of a missing permission.
+    look("status checks", () => describeAnyStatus(aws.ec2)),
     ...config.securityGroupIds.map((id) =>
       look(`security-group-id: ${id}`, () => describeSecurityGroup(aws.ec2, id)),
     ),
@@ -174,11 +165,23 @@ async function relevantGroups(
   return Promise.all(relevant.map((one) => withAttributes(aws.elbv2, one)));
 }
 
-async function readSubnets(config: Config, fleet: Fleet, aws: AwsClients): Promise<Subnet[]> {
-  const own = fleet.slots.flatMap(({ old }) => old?.source.SubnetId ?? []);
-  return describeSubnets(aws.ec2, [
-    ...new Set(config.subnetIds.length > 0 ? config.subnetIds : own),
-  ]);
+async function readTemplate(
+  { image, instanceType }: Basics,
+  { instances }: Snapshot,
+  config: Config,
+  ami: string,
+  aws: AwsClients,
+): Promise<LaunchTemplate> {
+  const present = [...instances.values()].filter((instance) => !isGone(instance));
+  const own = present.flatMap(({ source }) => source.SubnetId ?? []);
+  const subnetIds = config.subnetIds.length > 0 ? config.subnetIds : own;
+  return {
+    config,
+    image: image ?? { ImageId: ami },
+    oldImages: await describeImages(aws.ec2, [...new Set(present.map((one) => one.imageId))]),
+    instanceType: instanceType ?? {},
+    subnets: await describeSubnets(aws.ec2, [...new Set(subnetIds)]),
+  };
 }
 
 /** Turns what AWS refuses into a problem; without credentials all else would fail too, so that ends the preflight. */

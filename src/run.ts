@@ -2,7 +2,8 @@ import { act, isSettling, type Workbench } from "./act.ts";
 import { explain, isAwsError, isTransient, toDeployError } from "./aws/errors.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { Deps } from "./deploy.ts";
-import { noExpectations } from "./expectations.ts";
+import { DeployError } from "./errors.ts";
+import { expectLaunched, noExpectations } from "./expectations.ts";
 import {
   advance,
   type Mode,
@@ -21,8 +22,8 @@ import type { Narrator } from "./report/narrator.ts";
 export interface Run extends Workbench {
   readonly plan: Plan;
   mode: Mode;
-  /** Why it does not go on, in the order it happened; sentences. */
-  readonly failures: string[];
+  /** Why it does not go on, in the order it happened. */
+  readonly failures: DeployError[];
   readonly gaveUp: Set<string>;
   progress: Map<string, Progress>;
   /** What AWS last said to a step of a slot that it did not carry out. */
@@ -30,8 +31,11 @@ export interface Run extends Workbench {
   /** How long AWS has not answered in all; no limit counts it. */
   outageMs: number;
   /** The last decision and what it rested on. */
-  last?: { decision: Decision; situation: Situation };
+  last?: { decision: Decision; situation: Situation; atMs: number };
 }
+
+/** How long an outage may hold up the wrapping up after a signal. */
+const interruptedLimitSeconds = 60;
 
 /** The pause after a change: what follows from it can hardly be seen sooner. */
 const afterStepMs = 1000;
@@ -55,29 +59,27 @@ export function newRun({ plan, template }: Preflight, { ec2, elbv2, clock }: Dep
   };
 }
 
-/** Reads AWS, waiting through an outage. After a signal, that the rollout stops is already settled. */
+/** Reads AWS, waiting through an outage; from a signal on, the run is wrapped up. */
 export async function look(
   run: Run,
   { clock, signal }: Deps,
   narrator: Narrator,
 ): Promise<Situation> {
   const { config, ami, targetGroups } = run.plan;
-  const scope = {
-    config,
-    ami,
-    targetGroupArns: targetGroups.map(({ arn }) => arn),
-    template: run.template,
-  };
+  const targetGroupArns = targetGroups.map(({ arn }) => arn);
+  const scope = { config, ami, targetGroupArns, template: run.template };
+  const isWrappingUp = run.mode === "interrupted";
   const { value: snapshot, outageMs } = await outlast(
     () => observe(scope, run.expected, run.launches, run.aws, clock.now()),
     {
       clock,
-      limitSeconds: config.waitingPeriodSeconds,
+      limitSeconds: isWrappingUp ? interruptedLimitSeconds : config.waitingPeriodSeconds,
       onOutage: narrator.outage,
+      signal: isWrappingUp ? undefined : signal,
     },
   );
   run.outageMs += outageMs;
-  if (signal.aborted && run.mode !== "interrupted") {
+  if (signal.aborted && !isWrappingUp) {
     run.mode = "interrupted";
     narrator.interrupted();
   }
@@ -94,21 +96,41 @@ export function settle(run: Run, seen: Situation, narrator: Narrator): Decision 
     if (failed.length === 0) {
       narrator.decision(decision, situation);
       run.progress = advance(situation, decision.needs);
-      run.last = { decision, situation };
+      run.last = { decision, situation, atMs: run.clock.now() };
+      adopt(run, decision);
       return decision;
     }
     // A slot that fails while rolling still gets its chance to be brought to an end.
     if (run.mode !== "rolling") for (const { slotId } of failed) run.gaveUp.add(slotId);
-    for (const need of failed) stop(run, need, need.failure ?? "", narrator);
+    for (const need of failed) {
+      stop(run, need, new DeployError("ReplacementFailed", need.failure ?? ""), narrator);
+    }
   }
 }
 
-function stop(run: Run, need: Need, failure: string, narrator: Narrator): void {
+function stop(run: Run, need: Need, failure: DeployError, narrator: Narrator): void {
   const refusal = run.refusals.get(need.slotId);
-  const sentence = refusal === undefined ? failure : `${failure}; last answer of AWS: ${refusal}`;
-  run.failures.push(sentence);
+  const last = refusal === undefined ? "" : `; last answer of AWS: ${refusal}`;
+  const { code, message, hint, cause } = failure;
+  const error = new DeployError(code, message + last, { hint, cause });
+  run.failures.push(error);
   if (run.mode === "rolling") run.mode = "failed";
-  narrator.failed(need, sentence);
+  narrator.failed(need, error.message);
+}
+
+/**
+ * A replacement found on its way counts from now on as if this run had launched it: should the old one vanish, it is
+ * still known what it was launched for.
+ */
+function adopt(run: Run, { fleet }: Decision): void {
+  for (const { old, replacement, wanted } of fleet.slots) {
+    if (old === undefined || replacement === undefined) continue;
+    if (run.expected.launched.get(old.id)?.instanceId === replacement.id) continue;
+    const { id: instanceId } = replacement;
+    const atMs = run.clock.now();
+    const launched = { instanceId, atMs, isAdopted: true, instance: replacement, wanted };
+    expectLaunched(run.expected, old.id, launched);
+  }
 }
 
 /**
@@ -123,7 +145,8 @@ export async function carryOut(
 ): Promise<number> {
   const { mode } = run;
   let hasActed = false;
-  for (const need of decision.needs) {
+  const needs = [...decision.needs].sort((a, b) => urgency(a) - urgency(b));
+  for (const need of needs) {
     if (need.step === undefined) continue;
     // From a signal on, only what the next decision says counts.
     if (run.mode !== mode || (signal.aborted && mode !== "interrupted")) return 0;
@@ -131,6 +154,11 @@ export async function carryOut(
   }
   const pollSeconds = Math.min(...decision.needs.map((need) => need.pollSeconds));
   return hasActed ? Math.min(afterStepMs, pollSeconds * 1000) : pollSeconds * 1000;
+}
+
+/** What rests on the reads being fresh goes first. */
+function urgency({ step }: Need): number {
+  return step?.kind === "deregister" ? 0 : step?.kind === "launch" ? 2 : 1;
 }
 
 async function tryStep(need: Need, step: Step, run: Run, narrator: Narrator): Promise<boolean> {
@@ -144,11 +172,10 @@ async function tryStep(need: Need, step: Step, run: Run, narrator: Narrator): Pr
       run.refusals.set(need.slotId, explain(error));
       return false;
     }
-    if (!isAwsError(error) && !(error instanceof Error && error.name === "DeployError"))
-      throw error;
-    const { message, hint } = toDeployError(error, doing(need, step));
+    if (!isAwsError(error) && !(error instanceof DeployError)) throw error;
     if (run.mode !== "rolling") run.gaveUp.add(need.slotId);
-    stop(run, need, hint === undefined ? message : `${message} (${hint})`, narrator);
+    run.refusals.delete(need.slotId);
+    stop(run, need, toDeployError(error, doing(need, step)), narrator);
     return false;
   }
 }

@@ -5,6 +5,7 @@ import {
   isAlive,
   isGone,
   isRegistered,
+  isServing,
   ownTags,
   type Snapshot,
   targetsOf,
@@ -18,7 +19,7 @@ export interface Registration {
 
 /** One place of the fleet: an instance, what replaces it, and what is left of earlier ones. */
 export interface Slot {
-  /** The id of the first instance known to have been here. */
+  /** The id of the instance that is replaced here, also when that is gone; of one that is up to date, its own. */
   readonly id: string;
   /** Serves and is to be replaced. */
   readonly old?: Instance;
@@ -36,11 +37,13 @@ export interface Slot {
 export interface SlotContext {
   readonly config: Config;
   readonly ami: string;
-  /** Replacements this run launched, by the id of the instance they replace. */
+  /** Replacements this run launched or adopted, by the id of the instance they replace. */
   readonly launched: ReadonlyMap<string, { instanceId: string; wanted: readonly Registration[] }>;
+  /** Instances that were in service at some time of this run. */
+  readonly served: ReadonlySet<string>;
 }
 
-/** The places of the fleet, and instances that carry our tags but belong to none of them. */
+/** The places of the fleet, and instances that carry our tags, or were in service, but belong to none of them. */
 export interface Fleet {
   readonly slots: readonly Slot[];
   readonly strays: readonly Instance[];
@@ -74,7 +77,7 @@ export function isHealthyAt(
   id: string,
   places: readonly Registration[],
 ): boolean {
-  const healthy = targetsOf(snapshot, id).filter((target) => target.state === "healthy");
+  const healthy = targetsOf(snapshot, id).filter((target) => isServing(snapshot, target));
   return (
     places.length > 0 &&
     places.every((place) =>
@@ -100,7 +103,7 @@ export function healthyAtStart(fleet: Fleet, snapshot: Snapshot, targetGroupArn:
   const others = snapshot.targets.filter(
     (target) =>
       target.targetGroupArn === targetGroupArn &&
-      target.state === "healthy" &&
+      isServing(snapshot, target) &&
       !ours.has(target.instanceId),
   );
   return count + others.length;
@@ -109,23 +112,22 @@ export function healthyAtStart(fleet: Fleet, snapshot: Snapshot, targetGroupArn:
 /** How many healthy targets an instance has in a group: one for each port. */
 export function healthyTargets(snapshot: Snapshot, id: string, targetGroupArn: string): number {
   return targetsOf(snapshot, id).filter(
-    (target) => target.targetGroupArn === targetGroupArn && target.state === "healthy",
+    (target) => target.targetGroupArn === targetGroupArn && isServing(snapshot, target),
   ).length;
 }
 
 /** Groups instances that are linked by `zero-deploy:replaces`. */
-function placesOf(snapshot: Snapshot, { config }: SlotContext): Instance[][] {
+function placesOf(snapshot: Snapshot, { config, served }: SlotContext): Instance[][] {
   const places = new Map<string, Instance[]>();
   const members = [...snapshot.instances.values()].filter(
-    (instance) =>
-      isInService(snapshot, instance.id, config.targetGroupArn) ||
-      instance.tags[ownTags.targetGroup] === config.targetGroupArn,
+    ({ id, tags }) =>
+      isInService(snapshot, id, config.targetGroupArn) ||
+      tags[ownTags.targetGroup] === config.targetGroupArn ||
+      served.has(id),
   );
-  const linked = members
-    .filter((member) => !isGone(member))
-    .flatMap((member) => predecessor(member, snapshot) ?? []);
+  const linked = members.flatMap((member) => predecessor(member, snapshot) ?? []);
   for (const member of new Set([...members, ...linked])) {
-    const root = rootOf(member, snapshot).id;
+    const root = rootOf(member, snapshot, config.targetGroupArn).id;
     places.set(root, [...(places.get(root) ?? []), member]);
   }
   return [...places.values()];
@@ -135,31 +137,34 @@ function predecessor(instance: Instance, snapshot: Snapshot): Instance | undefin
   return snapshot.instances.get(instance.tags[ownTags.replaces] ?? "");
 }
 
-function rootOf(instance: Instance, snapshot: Snapshot): Instance {
+/**
+ * Follows the replaced instances back. One in service whose predecessor is gone is the beginning of its own place:
+ * its tags may have been copied to another instance, which then has a place too.
+ */
+function rootOf(instance: Instance, snapshot: Snapshot, targetGroupArn: string): Instance {
   const passed = new Set<string>();
   let root = instance;
-  // Tags are what people make of them: a circle of instances that replace each other must not hang a run.
-  for (
-    let next = predecessor(root, snapshot);
-    next && !passed.has(next.id);
-    next = predecessor(root, snapshot)
-  ) {
+  for (;;) {
+    const next = predecessor(root, snapshot);
+    // Tags are what people make of them: a circle of instances that replace each other must not hang a run.
+    if (next === undefined || passed.has(next.id)) return root;
+    if (isGone(next) && isInService(snapshot, root.id, targetGroupArn)) return root;
     passed.add(root.id);
     root = next;
   }
-  return root;
 }
 
 function toSlot(members: Instance[], snapshot: Snapshot, context: SlotContext): Slot | undefined {
-  const { targetGroupArn } = context.config;
+  const { config, launched } = context;
   const present = members.filter((member) => !isGone(member));
-  const inService = (instance: Instance) => isInService(snapshot, instance.id, targetGroupArn);
-  const healthy = (instance: Instance) => healthyTargets(snapshot, instance.id, targetGroupArn) > 0;
+  const inService = ({ id }: Instance) => isInService(snapshot, id, config.targetGroupArn);
+  const isSick = ({ id }: Instance) =>
+    Number(healthyTargets(snapshot, id, config.targetGroupArn) === 0);
   const replacement = present
     .filter((member) => isReplacement(member, snapshot, context))
     .sort(
       by((one) => [
-        Number(!healthy(one)),
+        isSick(one),
         Number(!inService(one)),
         Number(one.state !== "running"),
         one.launchedAtMs,
@@ -167,19 +172,19 @@ function toSlot(members: Instance[], snapshot: Snapshot, context: SlotContext): 
       ]),
     )[0];
   const rest = present.filter((member) => member !== replacement);
-  const old = rest
-    .filter(inService)
-    .sort(by((one) => [Number(!healthy(one)), one.launchedAtMs, one.id]))[0];
+  const old = rest.filter(inService).sort(by((one) => [isSick(one), one.launchedAtMs, one.id]))[0];
   const retiring = rest.filter((member) => member !== old);
   const wanted = registrationsFor(old, members, snapshot, context);
+  const isKnown = members.some(({ id }) => launched.has(id)) && present.length > 0;
   const serves = present.some(inService) || (replacement !== undefined && wanted.length > 0);
-  if (!serves) return undefined;
+  if (!serves && !isKnown) return undefined;
+  const ends = [...members, ...present.flatMap((member) => predecessor(member, snapshot) ?? [])];
   return {
-    id: (members.find((one) => one === rootOf(one, snapshot)) ?? members[0])?.id ?? "",
+    id: old?.id ?? replacement?.tags[ownTags.replaces] ?? replacement?.id ?? present[0]?.id ?? "",
     old,
     replacement,
     retiring,
-    ending: members.filter((member) => member.state === "shutting-down"),
+    ending: [...new Set(ends)].filter((one) => one.state === "shutting-down"),
     wanted,
   };
 }

@@ -86,6 +86,12 @@ export function isRegistered(target: Target): boolean {
   return target.state !== "draining" && target.reason !== "Target.NotRegistered";
 }
 
+/** Takes requests: healthy, and its instance is not dying already, which health checks notice only later. */
+export function isServing({ instances }: Pick<Snapshot, "instances">, target: Target): boolean {
+  const instance = instances.get(target.instanceId);
+  return target.state === "healthy" && instance !== undefined && isAlive(instance);
+}
+
 /** A key that tells two targets apart. */
 export function targetKey(target: TargetRef): string {
   return `${target.targetGroupArn} ${target.instanceId} ${target.port}`;

@@ -90,6 +90,11 @@ export async function describeStatuses(
   );
 }
 
+/** The first few status checks of whatever instances: asked for the permission's sake. */
+export async function describeAnyStatus(ec2: EC2Client): Promise<void> {
+  await ec2.send(new DescribeInstanceStatusCommand({ MaxResults: 5 }));
+}
+
 async function describeStatusPage(ec2: EC2Client, InstanceIds: string[]) {
   try {
     const answer = await ec2.send(new DescribeInstanceStatusCommand({ InstanceIds }));
@@ -137,13 +142,17 @@ function describeAttribute(
   return ec2.send(new DescribeInstanceAttributeCommand({ InstanceId, Attribute }));
 }
 
+/** T2, T3, T3a, T4g; not trn1, which is something else. */
+export function isBurstable(instanceType = ""): boolean {
+  return /^t\d/.test(instanceType);
+}
+
 async function describeCpuCredits(
   ec2: EC2Client,
   instance: Ec2Instance,
 ): Promise<string | undefined> {
   // Asked for another type, the call is an error: InstanceCreditSpecification.NotSupported.
-  if (!instance.InstanceType?.startsWith("t") || instance.InstanceId === undefined)
-    return undefined;
+  if (!isBurstable(instance.InstanceType) || instance.InstanceId === undefined) return undefined;
   const answer = await ec2.send(
     new DescribeInstanceCreditSpecificationsCommand({ InstanceIds: [instance.InstanceId] }),
   );

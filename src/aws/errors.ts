@@ -58,7 +58,6 @@ const deniedCodes = new Set([
 ]);
 
 const credentialCodes = new Set([
-  "AuthFailure",
   "CredentialsProviderError",
   "ExpiredToken",
   "ExpiredTokenException",
@@ -70,11 +69,21 @@ const credentialCodes = new Set([
   "TokenProviderError",
 ]);
 
+/** What the SDK fails with when AWS_ENDPOINT_URL is not a URL. */
+const invalidUrl = "ERR_INVALID_URL";
+
 /** The error code as AWS documents it, whichever service and SDK class it came through; "" for anything else. */
 export function awsErrorCode(error: unknown): string {
   const fault = asFault(error);
   const code = fault.Code ?? fault.name ?? "";
-  return code === "Error" || code === "TypeError" ? (fault.code ?? "") : code;
+  return ["Error", "TypeError", "AggregateError"].includes(code) ? (fault.code ?? "") : code;
+}
+
+/** AuthFailure is what EC2 says of wrong credentials, but also of an AMI that is not shared with the account. */
+function isAboutCredentials(error: unknown): boolean {
+  const code = awsErrorCode(error);
+  if (code !== "AuthFailure") return credentialCodes.has(code);
+  return /credential/i.test(asFault(error).message ?? "");
 }
 
 /**
@@ -84,7 +93,7 @@ export function awsErrorCode(error: unknown): string {
 export function isTransient(error: unknown): boolean {
   const fault = asFault(error);
   const code = awsErrorCode(error);
-  if (capacityCodes.has(code) || credentialCodes.has(code)) return false;
+  if (capacityCodes.has(code) || isAboutCredentials(error)) return false;
   const status = fault.$metadata?.httpStatusCode ?? 0;
   return (
     throttleCodes.has(code) ||
@@ -151,13 +160,17 @@ export function explain(error: unknown): string {
 
 /** Whether an error came out of an AWS call at all; anything else is a bug of ours. */
 export function isAwsError(error: unknown): boolean {
-  const code = awsErrorCode(error);
-  return asFault(error).$metadata !== undefined || credentialCodes.has(code) || isTransient(error);
+  return (
+    asFault(error).$metadata !== undefined ||
+    asFault(error).code === invalidUrl ||
+    isAboutCredentials(error) ||
+    isTransient(error)
+  );
 }
 
 function deployErrorCode(error: unknown): DeployErrorCode {
   const code = awsErrorCode(error);
-  if (credentialCodes.has(code)) return "CredentialsMissing";
+  if (isAboutCredentials(error)) return "CredentialsMissing";
   if (deniedCodes.has(code)) return "AccessDenied";
   return isTransient(error) ? "AwsUnreachable" : "AwsError";
 }
@@ -174,6 +187,7 @@ function hintFor(error: unknown): string | undefined {
     case "AwsUnreachable":
       return "run the same command again when AWS answers; it goes on where this run stopped";
     default:
+      if (code === invalidUrl) return "correct AWS_ENDPOINT_URL, or endpoint_url of your profile";
       return capacityCodes.has(code)
         ? "wait some minutes and run the same command again, or choose another instance-type or subnet-ids"
         : undefined;

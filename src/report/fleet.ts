@@ -6,9 +6,7 @@ import { type Instance, type Snapshot, targetsOf } from "../snapshot.ts";
 export function fleetLines(fleet: Fleet, snapshot: Snapshot, plan: Plan): string[] {
   return [
     ...fleet.slots.flatMap((slot) => slotLines(slot, snapshot, plan)),
-    ...fleet.strays.map(
-      (one) => `${describe(one, snapshot)}: tagged by an earlier rollout, but in no target group`,
-    ),
+    ...fleet.strays.map((one) => `${describe(one, snapshot)}: in no target group, left alone`),
   ];
 }
 

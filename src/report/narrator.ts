@@ -2,7 +2,7 @@ import { type Decision, wholeFleet } from "../decide.ts";
 import type { Deployment, Deps } from "../deploy.ts";
 import type { Need, Phase, Situation } from "../needs.ts";
 import type { Slot } from "../slots.ts";
-import { type Instance, isGone, type TargetRef } from "../snapshot.ts";
+import type { Instance, TargetRef } from "../snapshot.ts";
 import { announcement, passedBetween, placesOf } from "./announcement.ts";
 
 /** Tells what a run does, as it does it. */
@@ -16,7 +16,8 @@ export interface Narrator {
   /** A step was carried out. */
   done(need: Need, launched: Instance | undefined): void;
   failed(need: Need, failure: string): void;
-  completed(): void;
+  /** `strays` are instances that no place of the fleet accounts for. */
+  completed(strays: readonly Instance[]): void;
 }
 
 /** A wait says something again after this long. */
@@ -33,6 +34,7 @@ export function createNarrator(
     { phase: Phase; instanceId: string; atMs: number; sinceMs: number }
   >();
   const ending = new Map<string, string>();
+  const changed = new Set<string>();
   let total = 0;
   let startedMs: number | undefined;
   let outageMs = Number.NEGATIVE_INFINITY;
@@ -162,8 +164,9 @@ export function createNarrator(
       }
     },
     done(need, launched) {
+      changed.add(need.slotId);
       if (need.step?.kind === "terminate") ending.set(need.instanceId, need.slotId);
-      if (launched === undefined || isGone(launched)) return;
+      if (launched?.state !== "pending") return;
       log({
         event: "launched",
         message: `Launched instance ${launched.id} to replace ${need.instanceId}`,
@@ -180,10 +183,17 @@ export function createNarrator(
         ...slotOf(need.slotId),
       });
     },
-    completed() {
-      const replaced = numbers.size;
+    completed(strays) {
+      for (const { id, state } of strays) {
+        log({
+          event: "notice",
+          message: `Instance ${id} (${state}) is in no target group; it is left alone`,
+          instance: id,
+        });
+      }
+      const replaced = changed.size;
       const elapsed = Math.round((clock.now() - (startedMs ?? clock.now())) / 1000);
-      if (replaced === 0) {
+      if (numbers.size === 0) {
         log({
           event: "nothing-to-do",
           message: `Nothing to do: every instance runs ${ami} as "${config.version}"`,
@@ -192,7 +202,7 @@ export function createNarrator(
       }
       log({
         event: "completed",
-        message: `Rolling update completed: ${instances(replaced)} replaced in ${duration(elapsed)}`,
+        message: `Rolling update completed${replaced > 0 ? `: ${instances(replaced)} replaced` : ""} in ${duration(elapsed)}`,
         details: { replaced, elapsedSeconds: elapsed },
       });
     },

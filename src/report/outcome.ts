@@ -1,7 +1,9 @@
 import { isAwsError, toDeployError } from "../aws/errors.ts";
 import type { Deployment } from "../deploy.ts";
 import { DeployError } from "../errors.ts";
+import { reconcile } from "../expectations.ts";
 import type { Run } from "../run.ts";
+import { slotsOf } from "../slots.ts";
 import { fleetLines, isUnfinished } from "./fleet.ts";
 import type { Narrator } from "./narrator.ts";
 
@@ -9,36 +11,47 @@ import type { Narrator } from "./narrator.ts";
  * The end of a run in which nothing needs anything any more.
  * @throws DeployError unless the rollout is complete
  */
-export function conclude(run: Run, deployment: Deployment, narrator: Narrator): void {
+export function conclude(run: Run, narrator: Narrator): void {
+  const [failure] = run.failures;
   if (run.mode === "rolling") {
-    narrator.completed();
+    narrator.completed(run.last?.decision.fleet.strays ?? []);
     return;
   }
-  const [failure = ""] = run.failures;
-  const error =
-    run.mode === "interrupted"
-      ? new DeployError("Interrupted", "Rolling update interrupted")
-      : new DeployError("ReplacementFailed", `Rolling update stopped: ${failure}`);
-  throw withFleet(error, run, deployment);
+  if (run.mode === "interrupted") {
+    const after = failure === undefined ? "" : ` after it had stopped: ${failure.message}`;
+    throw new DeployError("Interrupted", `Rolling update interrupted${after}`);
+  }
+  const { code, message, hint, cause } = failure ?? new DeployError("ReplacementFailed", "");
+  const remedy = code === "ReplacementFailed" ? "mend the cause, or take another AMI" : hint;
+  throw new DeployError(code, `Rolling update stopped: ${message}`, { hint: remedy, cause });
 }
 
 /**
  * Adds to an error what stands, and the command that goes on from there. What comes neither from us nor from AWS is a
  * bug, and stays as it is.
  */
-export function withFleet(thrown: unknown, run: Run, { command }: Deployment): unknown {
+export function withFleet(
+  thrown: unknown,
+  run: Run,
+  { command }: Deployment,
+  signal: AbortSignal,
+): unknown {
   const error = isAwsError(thrown) ? toDeployError(thrown, "read the state of the fleet") : thrown;
-  if (!(error instanceof DeployError) || error.problems.length > 0 || !run.last) return error;
-  const { decision, situation } = run.last;
-  const { fleet } = decision;
-  const remedy =
-    error.hint ??
-    (error.code === "ReplacementFailed" ? "mend the cause, or take another AMI" : undefined);
+  if (!(error instanceof DeployError) || run.last === undefined) return error;
+  const { plan, snapshot } = run.last.situation;
+  // What was done since the last look is known without another.
+  const seen = { ...snapshot, ...reconcile(snapshot, run.expected, run.last.atMs) };
+  const fleet = slotsOf(seen, { ...plan, ...run.expected });
+  const isCutShort = signal.aborted && error.code === "AwsUnreachable";
   const isDone = !fleet.slots.some(isUnfinished);
   const next = isDone ? undefined : `what finishes the rollout is: ${command}`;
-  return new DeployError(error.code, error.message, {
-    cause: error.cause,
-    problems: fleetLines(fleet, situation.snapshot, situation.plan),
-    hint: [remedy, next].filter(Boolean).join("; ") || undefined,
-  });
+  return new DeployError(
+    isCutShort ? "Interrupted" : error.code,
+    isCutShort ? `Rolling update interrupted while ${error.message}` : error.message,
+    {
+      cause: error.cause,
+      problems: fleetLines(fleet, seen, plan),
+      hint: [error.hint, next].filter(Boolean).join("; ") || undefined,
+    },
+  );
 }

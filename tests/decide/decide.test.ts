@@ -2,7 +2,7 @@
 // Method: a snapshot with one slot in that stage, and the need that is decided.
 import { describe, expect, it } from "vitest";
 import { decide } from "../../src/decide.ts";
-import { expectDeregistered, noExpectations } from "../../src/expectations.ts";
+import { noExpectations } from "../../src/expectations.ts";
 import { advance, type Phase, type Progress } from "../../src/needs.ts";
 import { type Instance, ownTags, type Snapshot, type Target } from "../../src/snapshot.ts";
 import {
@@ -124,9 +124,9 @@ describe("the way of one slot", () => {
     const left = { ...arrived, imageId: "ami-other" };
     const seen = snapshot([old, left], [serving]);
     const expected = noExpectations();
-    expected.launched.set("i-gone", { instanceId: "i-new", atMs: 0, instance: left, wanted: [] });
+    expected.launched.set("i-gone", { instanceId: "i-new", atMs: 0, isAdopted: false, instance: left, wanted: [] });
     expect(decide(situation(seen, { mode: "failed", expected })).needs[0]?.phase).toBe("terminate");
-    expectDeregistered(expected, [target("i-new", "initial")], 999_000);
+    expected.touched.add("i-new");
     expect(decide(situation(seen, { mode: "failed", expected })).needs[0]?.phase).toBe("drain");
   });
 
@@ -389,7 +389,7 @@ describe("limits", () => {
     };
     const others = ["i-1", "i-2"].map((id) => oldInstance(id, { launchedAtMs: -1 }));
     const expected = noExpectations();
-    expected.launched.set("i-old", { instanceId: "i-new", atMs: 0, instance: died, wanted: [] });
+    expected.launched.set("i-old", { instanceId: "i-new", atMs: 0, isAdopted: false, instance: died, wanted: [] });
     const seen = snapshot(
       [...others, old, died],
       [serving, ...others.map(({ id }) => target(id, "healthy"))],

@@ -122,7 +122,7 @@ const situations: fc.Arbitrary<Situation> = fc
     const [replaced, replacement] = launched ?? [];
     const instance = instances.find(({ id }) => id === replacement);
     if (replaced !== undefined && instance !== undefined && replaced !== instance.id) {
-      expected.launched.set(replaced, { instanceId: instance.id, atMs: 0, instance, wanted: [] });
+      expected.launched.set(replaced, { instanceId: instance.id, atMs: 0, isAdopted: false, instance, wanted: [] });
     }
     return situation(snapshot(instances, targets, { statuses }), {
       plan: plan({
@@ -232,7 +232,10 @@ describe("guarantee 2: capacity never falls", () => {
       );
       for (const { arn } of given.plan.targetGroups) {
         const healthy = given.snapshot.targets.filter(
-          (one) => one.targetGroupArn === arn && one.state === "healthy",
+          ({ targetGroupArn, state, instanceId }) =>
+            targetGroupArn === arn &&
+            state === "healthy" &&
+            ["pending", "running"].includes(given.snapshot.instances.get(instanceId)?.state ?? ""),
         );
         const after = healthy.filter((one) => !leaving.has(one.instanceId));
         if (after.length === healthy.length) continue;

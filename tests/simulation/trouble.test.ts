@@ -120,7 +120,20 @@ describe("an outage of AWS", () => {
 });
 
 describe("access that AWS denies", () => {
-  it.each(["DescribeTargetHealth", "DescribeInstances", "DescribeInstanceStatus"])(
+  it("to DescribeInstanceStatus is told before the first launch that would need it", async () => {
+    const scene = stage({ instances: 1, ...quick });
+    const result = await run(scene, {
+      faults: ({ action }) =>
+        action === "DescribeInstanceStatus"
+          ? { kind: "error", status: 403, code: "UnauthorizedOperation", message: "not authorized" }
+          : undefined,
+    });
+    expect(result.error).toMatchObject({ code: "PreflightFailed" });
+    expect(errorText(result)).toContain("status checks");
+    expectUntouched(scene);
+  });
+
+  it.each(["DescribeTargetHealth", "DescribeInstances"])(
     "to %s ends the run at once",
     async (denied) => {
       const scene = stage({ instances: 1, ...quick });

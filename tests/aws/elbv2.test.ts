@@ -1,0 +1,221 @@
+import {
+  DeregisterTargetsCommand,
+  DescribeLoadBalancersCommand,
+  DescribeTargetGroupAttributesCommand,
+  DescribeTargetGroupsCommand,
+  type DescribeTargetGroupsCommandInput,
+  DescribeTargetHealthCommand,
+  ElasticLoadBalancingV2Client,
+  type TargetGroup as ElbTargetGroup,
+  RegisterTargetsCommand,
+} from "@aws-sdk/client-elastic-load-balancing-v2";
+import { mockClient } from "aws-sdk-client-mock";
+import { beforeEach, describe, expect, test } from "vitest";
+import {
+  deregisterTargets,
+  describeLoadBalancer,
+  describeTargetGroup,
+  describeTargetGroups,
+  describeTargets,
+  registerTargets,
+  withAttributes,
+} from "../../src/aws/elbv2.ts";
+
+const mock = mockClient(ElasticLoadBalancingV2Client);
+const elbv2 = new ElasticLoadBalancingV2Client({ region: "eu-west-1" });
+
+beforeEach(() => {
+  mock.reset();
+});
+
+const group: ElbTargetGroup = {
+  TargetGroupArn: "arn:group",
+  TargetGroupName: "web",
+  Port: 80,
+  VpcId: "vpc-1",
+  TargetType: "instance",
+  LoadBalancerArns: ["arn:balancer"],
+  HealthCheckProtocol: "HTTP",
+  HealthCheckPort: "traffic-port",
+  HealthCheckPath: "/health",
+  Matcher: { HttpCode: "200-299" },
+};
+
+async function bareGroup(changes: ElbTargetGroup = {}) {
+  mock
+    .on(DescribeTargetGroupsCommand, { TargetGroupArns: ["arn:group"] })
+    .resolves({ TargetGroups: [{ ...group, ...changes }] });
+  return describeTargetGroup(elbv2, "arn:group");
+}
+
+describe("targets", () => {
+  const targets = [
+    { targetGroupArn: "arn:group", instanceId: "i-1", port: 8080 },
+    { targetGroupArn: "arn:group", instanceId: "i-1", port: 9090 },
+    { targetGroupArn: "arn:group", instanceId: "i-2", port: 80 },
+  ];
+  const asElbWantsThem = {
+    TargetGroupArn: "arn:group",
+    Targets: [
+      { Id: "i-1", Port: 8080 },
+      { Id: "i-1", Port: 9090 },
+      { Id: "i-2", Port: 80 },
+    ],
+  };
+
+  test("are registered with their ports", async () => {
+    mock.on(RegisterTargetsCommand).resolves({});
+    await registerTargets(elbv2, "arn:group", targets);
+    const sent = mock.commandCalls(RegisterTargetsCommand).map((call) => call.args[0].input);
+    expect(sent).toEqual([asElbWantsThem]);
+  });
+
+  test("are deregistered with their ports: without, nothing would happen", async () => {
+    mock.on(DeregisterTargetsCommand).resolves({});
+    await deregisterTargets(elbv2, "arn:group", targets);
+    const sent = mock.commandCalls(DeregisterTargetsCommand).map((call) => call.args[0].input);
+    expect(sent).toEqual([asElbWantsThem]);
+  });
+
+  test("are all read at once, never by id: one terminated would be draining for ever", async () => {
+    mock.on(DescribeTargetHealthCommand).resolves({ TargetHealthDescriptions: [] });
+    expect(await describeTargets(elbv2, "arn:group")).toEqual([]);
+    const sent = mock.commandCalls(DescribeTargetHealthCommand).map((call) => call.args[0].input);
+    expect(sent).toEqual([{ TargetGroupArn: "arn:group" }]);
+  });
+
+  test("are told with port, state, reason and description, as ELBv2 words them", async () => {
+    mock.on(DescribeTargetHealthCommand).resolves({
+      TargetHealthDescriptions: [
+        {
+          Target: { Id: "i-1", Port: 8080 },
+          HealthCheckPort: "8081",
+          TargetHealth: {
+            State: "unhealthy",
+            Reason: "Target.ResponseCodeMismatch",
+            Description: "Health checks failed with these codes: [502]",
+          },
+        },
+        { Target: { Id: "i-1", Port: 9090 }, TargetHealth: { State: "healthy" } },
+      ],
+    });
+    expect(await describeTargets(elbv2, "arn:group")).toEqual([
+      {
+        targetGroupArn: "arn:group",
+        instanceId: "i-1",
+        port: 8080,
+        state: "unhealthy",
+        reason: "Target.ResponseCodeMismatch",
+        description: "Health checks failed with these codes: [502]",
+      },
+      { targetGroupArn: "arn:group", instanceId: "i-1", port: 9090, state: "healthy" },
+    ]);
+  });
+
+  test("fail as ELBv2 fails", async () => {
+    const refusal = Object.assign(new Error("not running"), { name: "InvalidTargetException" });
+    mock.on(RegisterTargetsCommand).rejects(refusal);
+    await expect(registerTargets(elbv2, "arn:group", targets)).rejects.toBe(refusal);
+  });
+});
+
+describe("a target group", () => {
+  test("is told in our terms", async () => {
+    expect(await bareGroup()).toEqual({
+      arn: "arn:group",
+      name: "web",
+      port: 80,
+      vpcId: "vpc-1",
+      targetType: "instance",
+      loadBalancerArns: ["arn:balancer"],
+      healthCheck: "HTTP on port traffic-port, path /health, matcher 200-299",
+    });
+  });
+
+  test.each<[string, ElbTargetGroup, string]>([
+    [
+      "of TCP, which has no path and no matcher",
+      {
+        HealthCheckProtocol: "TCP",
+        HealthCheckPort: "8081",
+        HealthCheckPath: undefined,
+        Matcher: undefined,
+      },
+      "TCP on port 8081",
+    ],
+    [
+      "of gRPC, which has codes of its own",
+      { HealthCheckPath: "/AWS.ALB/healthcheck", Matcher: { GrpcCode: "12" } },
+      "HTTP on port traffic-port, path /AWS.ALB/healthcheck, matcher 12",
+    ],
+  ])("has a health check %s", async (_name, changes, healthCheck) => {
+    expect((await bareGroup(changes)).healthCheck).toBe(healthCheck);
+  });
+
+  test.each(["ip", "lambda", "alb"] as const)("of %s is told as such", async (TargetType) => {
+    expect((await bareGroup({ TargetType })).targetType).toBe(TargetType);
+  });
+
+  test.each([
+    ["are read", { delay: "120", slowStart: "45" }, [120, 45]],
+    ["may be zero", { delay: "0", slowStart: "0" }, [0, 0]],
+    ["of an old group may be missing; then AWS's default holds", {}, [300, 0]],
+  ])("has attributes, which %s", async (_name, { delay, slowStart }: Attributes, expected) => {
+    mock.on(DescribeTargetGroupAttributesCommand, { TargetGroupArn: "arn:group" }).resolves({
+      Attributes: [
+        { Key: "stickiness.enabled", Value: "false" },
+        ...(delay ? [{ Key: "deregistration_delay.timeout_seconds", Value: delay }] : []),
+        ...(slowStart ? [{ Key: "slow_start.duration_seconds", Value: slowStart }] : []),
+      ],
+    });
+    const bare = await bareGroup();
+    const { deregistrationDelaySeconds, slowStartSeconds, ...rest } = await withAttributes(
+      elbv2,
+      bare,
+    );
+    expect([deregistrationDelaySeconds, slowStartSeconds]).toEqual(expected);
+    expect(rest).toEqual(bare);
+  });
+});
+
+interface Attributes {
+  readonly delay?: string;
+  readonly slowStart?: string;
+}
+
+describe("a load balancer", () => {
+  test("has a type and the zones it sends to", async () => {
+    mock.on(DescribeLoadBalancersCommand, { LoadBalancerArns: ["arn:balancer"] }).resolves({
+      LoadBalancers: [
+        {
+          LoadBalancerArn: "arn:balancer",
+          Type: "network",
+          AvailabilityZones: [{ ZoneName: "eu-west-1a" }, { ZoneName: "eu-west-1b" }],
+        },
+      ],
+    });
+    expect(await describeLoadBalancer(elbv2, "arn:balancer")).toEqual({
+      arn: "arn:balancer",
+      type: "network",
+      zones: ["eu-west-1a", "eu-west-1b"],
+    });
+  });
+});
+
+describe("target groups", () => {
+  test("are all found, over more than one page", async () => {
+    const all = Array.from({ length: 100 }, (_, index) => `arn:group/${index}`);
+    mock.on(DescribeTargetGroupsCommand).callsFake((input: DescribeTargetGroupsCommandInput) => {
+      const { Marker, PageSize = 40, ...selectors } = input;
+      if (Object.keys(selectors).length > 0) return { TargetGroups: [] };
+      const from = Number(Marker ?? 0);
+      const to = from + Math.min(PageSize, 40);
+      return {
+        TargetGroups: all.slice(from, to).map((TargetGroupArn) => ({ TargetGroupArn })),
+        NextMarker: to < all.length ? String(to) : undefined,
+      };
+    });
+    const groups = await describeTargetGroups(elbv2);
+    expect(groups.map(({ arn }) => arn)).toEqual(all);
+  });
+});

@@ -1,0 +1,256 @@
+import { describe, expect, test } from "vitest";
+import {
+  type Expectations,
+  expectDeregistered,
+  expectLaunched,
+  expectRegistered,
+  expectTerminated,
+  noExpectations,
+  reconcile,
+  settleMs,
+} from "../src/expectations.ts";
+import type { Instance, Target } from "../src/snapshot.ts";
+
+const startMs = 1_000_000;
+
+function instance(id: string, state: string, changes: Partial<Instance> = {}): Instance {
+  return {
+    id,
+    state,
+    zone: "eu-west-1a",
+    imageId: "ami-new",
+    instanceType: "t3.micro",
+    keyName: "key",
+    securityGroupIds: ["sg-1"],
+    tags: {},
+    launchedAtMs: startMs,
+    source: {},
+    ...changes,
+  };
+}
+
+function target(instanceId: string, state: string, changes: Partial<Target> = {}): Target {
+  return { targetGroupArn: "arn:group", instanceId, port: 8080, state, ...changes };
+}
+
+/** What counts after a read of these instances, by id. */
+function see(expected: Expectations, read: readonly Instance[], afterMs: number) {
+  const instances = new Map(read.map((one) => [one.id, one]));
+  return reconcile({ instances, targets: [] }, expected, startMs + afterMs).instances;
+}
+
+function seeState(expected: Expectations, read: readonly Instance[], afterMs: number) {
+  return see(expected, read, afterMs).get("i-new")?.state;
+}
+
+/** The states of the targets that count after a read of these. */
+function seeTargets(expected: Expectations, targets: readonly Target[], afterMs: number) {
+  const seen = reconcile({ instances: new Map(), targets }, expected, startMs + afterMs);
+  return seen.targets.map(({ instanceId, port, state }) => `${instanceId}:${port} ${state}`);
+}
+
+describe("a launch", () => {
+  const answer = instance("i-new", "pending", { tags: { Name: "v2" } });
+
+  function launched(): Expectations {
+    const expected = noExpectations();
+    const wanted = [{ targetGroupArn: "arn:group", port: 8080 }];
+    expectLaunched(expected, "i-old", {
+      instanceId: "i-new",
+      atMs: startMs,
+      isAdopted: false,
+      instance: answer,
+      wanted,
+    });
+    return expected;
+  }
+
+  test("counts before the reads show it, as RunInstances answered", () => {
+    const expected = launched();
+    expect(see(expected, [], 1000).get("i-new")).toEqual(answer);
+    expect(see(expected, [], settleMs - 1).get("i-new")).toEqual(answer);
+  });
+
+  test("counts as the reads show it, once they do", () => {
+    const expected = launched();
+    expect(seeState(expected, [instance("i-new", "running")], 5000)).toBe("running");
+  });
+
+  test("still counts as last seen when a later read lacks it again", () => {
+    const expected = launched();
+    seeState(expected, [instance("i-new", "running")], 5000);
+    expect(seeState(expected, [], 6000)).toBe("running");
+  });
+
+  test("that is never shown is given up after the settle time", () => {
+    expect(see(launched(), [], settleMs).size).toBe(0);
+  });
+
+  test("leaves other instances as they are", () => {
+    const other = instance("i-other", "running");
+    expect(see(launched(), [other], 1000).get("i-other")).toEqual(other);
+  });
+});
+
+describe("reads that go back in time", () => {
+  test.each([
+    ["running", "pending", "running"],
+    ["shutting-down", "running", "shutting-down"],
+    ["shutting-down", "pending", "shutting-down"],
+    ["terminated", "running", "terminated"],
+    ["terminated", "shutting-down", "terminated"],
+  ])("from %s to %s are not believed", (seen, read, counts) => {
+    const expected = noExpectations();
+    seeState(expected, [instance("i-new", seen)], 0);
+    expect(seeState(expected, [instance("i-new", read)], 1000)).toBe(counts);
+    // Not even after a long time: an instance never really goes that way.
+    expect(seeState(expected, [instance("i-new", read)], 10 * settleMs)).toBe(counts);
+  });
+
+  test.each([
+    ["pending", "running"],
+    ["pending", "terminated"],
+    ["running", "shutting-down"],
+    ["running", "stopping"],
+    ["stopped", "pending"],
+    ["shutting-down", "terminated"],
+  ])("are told from those that go forward: from %s to %s", (seen, read) => {
+    const expected = noExpectations();
+    seeState(expected, [instance("i-new", seen)], 0);
+    expect(seeState(expected, [instance("i-new", read)], 1000)).toBe(read);
+  });
+
+  test("keep the reason of an end that was seen", () => {
+    const stateReason = { code: "Client.InternalError", message: "Client error on launch" };
+    const expected = noExpectations();
+    see(expected, [instance("i-new", "terminated", { stateReason })], 0);
+    const pending = instance("i-new", "pending", { stateReason: { code: "pending", message: "" } });
+    expect(see(expected, [pending], 1000).get("i-new")?.stateReason).toEqual(stateReason);
+  });
+});
+
+describe("a termination", () => {
+  function terminated(): Expectations {
+    const expected = noExpectations();
+    expectTerminated(expected, "i-new", startMs);
+    return expected;
+  }
+
+  test.each(["pending", "running", "stopped"])("counts while the reads still say %s", (state) => {
+    const expected = terminated();
+    expect(seeState(expected, [instance("i-new", state)], 0)).toBe("shutting-down");
+    expect(seeState(expected, [instance("i-new", state)], settleMs - 1)).toBe("shutting-down");
+  });
+
+  test("is over when the reads say so", () => {
+    expect(seeState(terminated(), [instance("i-new", "terminated")], 1000)).toBe("terminated");
+  });
+
+  test("that the reads never show did not happen, after the settle time", () => {
+    const expected = terminated();
+    seeState(expected, [instance("i-new", "running")], 1000);
+    expect(seeState(expected, [instance("i-new", "running")], settleMs)).toBe("running");
+  });
+
+  test("does not bring back an instance that is not shown any more", () => {
+    expect(see(terminated(), [], 1000).size).toBe(0);
+  });
+});
+
+describe("a registration", () => {
+  const place = { targetGroupArn: "arn:group", instanceId: "i-new", port: 8080 };
+
+  function registered(): Expectations {
+    const expected = noExpectations();
+    expectRegistered(expected, [place], startMs);
+    return expected;
+  }
+
+  test("counts before the reads show it, as a target that is not healthy yet", () => {
+    const expected = registered();
+    expect(seeTargets(expected, [], 1000)).toEqual(["i-new:8080 initial"]);
+    expect(seeTargets(expected, [], settleMs - 1)).toEqual(["i-new:8080 initial"]);
+  });
+
+  test("counts as the reads show it, once they do", () => {
+    const targets = [target("i-new", "healthy")];
+    expect(seeTargets(registered(), targets, 5000)).toEqual(["i-new:8080 healthy"]);
+  });
+
+  test("that is never shown is given up after the settle time", () => {
+    expect(seeTargets(registered(), [], settleMs)).toEqual([]);
+  });
+
+  test("is of one port of one target group: others of the same instance are not it", () => {
+    const others = [
+      target("i-new", "healthy", { port: 9090 }),
+      target("i-new", "healthy", { targetGroupArn: "arn:sibling" }),
+    ];
+    expect(seeTargets(registered(), others, 1000)).toEqual([
+      "i-new:9090 healthy",
+      "i-new:8080 healthy",
+      "i-new:8080 initial",
+    ]);
+  });
+
+  test("outweighs an earlier deregistration", () => {
+    const expected = noExpectations();
+    expectDeregistered(expected, [place], startMs);
+    expectRegistered(expected, [place], startMs + 1000);
+    const targets = [target("i-new", "healthy")];
+    expect(seeTargets(expected, targets, 2000)).toEqual(["i-new:8080 healthy"]);
+  });
+});
+
+describe("a deregistration", () => {
+  const place = { targetGroupArn: "arn:group", instanceId: "i-old", port: 8080 };
+
+  function deregistered(): Expectations {
+    const expected = noExpectations();
+    expectDeregistered(expected, [place], startMs);
+    return expected;
+  }
+
+  test.each(["healthy", "unhealthy", "initial"])("counts while the reads still say %s", (state) => {
+    const expected = deregistered();
+    const targets = [target("i-old", state)];
+    expect(seeTargets(expected, targets, 0)).toEqual(["i-old:8080 draining"]);
+    expect(seeTargets(expected, targets, settleMs - 1)).toEqual(["i-old:8080 draining"]);
+  });
+
+  test("counts again when a read goes back in time", () => {
+    const expected = deregistered();
+    seeTargets(expected, [target("i-old", "draining")], 5000);
+    const stale = [target("i-old", "healthy")];
+    expect(seeTargets(expected, stale, 6000)).toEqual(["i-old:8080 draining"]);
+  });
+
+  test("that the reads never show did not happen, after the settle time", () => {
+    const targets = [target("i-old", "healthy")];
+    expect(seeTargets(deregistered(), targets, settleMs)).toEqual(["i-old:8080 healthy"]);
+  });
+
+  test("is over when the reads say so, or do not show the target any more", () => {
+    const gone = target("i-old", "unused", { reason: "Target.NotRegistered" });
+    expect(seeTargets(deregistered(), [gone], 1000)).toEqual(["i-old:8080 unused"]);
+    expect(seeTargets(deregistered(), [], 1000)).toEqual([]);
+  });
+
+  test("is of one port of one target group: others of the same instance stay", () => {
+    const others = [
+      target("i-old", "healthy", { port: 9090 }),
+      target("i-old", "healthy", { targetGroupArn: "arn:sibling" }),
+    ];
+    expect(seeTargets(deregistered(), others, 1000)).toEqual([
+      "i-old:9090 healthy",
+      "i-old:8080 healthy",
+    ]);
+  });
+
+  test("outweighs an earlier registration that is not shown yet", () => {
+    const expected = noExpectations();
+    expectRegistered(expected, [place], startMs);
+    expectDeregistered(expected, [place], startMs + 1000);
+    expect(seeTargets(expected, [], 2000)).toEqual([]);
+  });
+});

@@ -1,0 +1,317 @@
+// Goal: what people, other tools and bad luck do to a fleet in the middle of a rollout loses no request and no
+// instance: each ends well, or is told by name. Method: rollouts in virtual time with one surprise each.
+import { describe, expect, it } from "vitest";
+import { IMAGES } from "../../src/simulator/catalog.ts";
+import { editInstance, forceAnswer, terminateInstance } from "../../src/simulator/controls.ts";
+import type { RequestRecord } from "../../src/simulator/handler.ts";
+import { changeInstance } from "../../src/simulator/instances.ts";
+import { watchInvariants } from "../../src/simulator/invariants.ts";
+import { addHealthyTarget } from "../../src/simulator/old-instances.ts";
+import { deregisterTarget, targetId } from "../../src/simulator/targets.ts";
+import { expectConverged, expectSuccess, fleetOf, launchesOf } from "./expect.ts";
+import { errorText, hurried, linesOf, type RunOptions, run, type Stage, stage } from "./harness.ts";
+
+const two = { ...hurried, instances: 2, zones: 2 };
+
+/** Runs something once, at the first request of an action; the request itself passes. */
+function at(action: string, surprise: () => void): RunOptions {
+  let isOver = false;
+  return {
+    faults: (request) => {
+      const isReal = request.params.get("DryRun") !== "true";
+      if (request.action === action && isReal && !isOver) {
+        isOver = true;
+        surprise();
+      }
+      return undefined;
+    },
+  };
+}
+
+function newest(scene: Stage): string {
+  return fleetOf(scene).at(-1)?.id ?? "";
+}
+
+function changesOf(requests: readonly RequestRecord[]): string[] {
+  return requests
+    .filter(
+      ({ action, params }) => !action.startsWith("Describe") && params.get("DryRun") !== "true",
+    )
+    .map(({ action }) => action);
+}
+
+describe("a hand-made copy of an instance that carries our tags", () => {
+  async function withCopy(): Promise<Stage> {
+    const scene = stage(two);
+    expectSuccess(await run(scene));
+    const { world } = scene.aws;
+    const first = world.instances.get(fleetOf(scene)[0]?.id ?? "");
+    const group = world.targetGroups.get(scene.aws.targetGroupArn);
+    if (first === undefined || group === undefined) throw new Error("the stage has both");
+    const copy = { ...first, id: "i-0c0b1ed0000000000" };
+    world.actAs({ by: "control" }, () => world.instances.set(copy.id, copy));
+    addHealthyTarget(world, group, copy, 8080);
+    return scene;
+  }
+
+  it("is an instance of its own to a run that has nothing to do", async () => {
+    const scene = await withCopy();
+    const result = await run(scene);
+    expect(linesOf(result)).toEqual([expect.stringContaining("Nothing to do")]);
+    expect(fleetOf(scene)).toHaveLength(3);
+  });
+
+  it("is replaced like any other", async () => {
+    const scene = await withCopy();
+    const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+    expectSuccess(await run(scene, { version: "v3" }));
+    expect(fleetOf(scene).map(({ tags }) => tags.Name)).toEqual(["v3", "v3", "v3"]);
+    expect(watch.violations.filter(({ rule }) => rule !== "launched-twice")).toEqual([]);
+  });
+});
+
+describe("one rollout soon after another", () => {
+  it("counts its slots and replacements right", async () => {
+    const scene = stage(hurried);
+    expectSuccess(await run(scene));
+    const second = await run(scene, { version: "v3" });
+    expectSuccess(second);
+    const totals = new Set(second.events.flatMap(({ slots }) => slots ?? []));
+    expect([...totals]).toEqual([3]);
+    expect(linesOf(second).at(-1)).toContain("3 instances replaced");
+  });
+
+  it.each(["DeregisterTargets", "RunInstances", "RegisterTargets", "TerminateInstances"])(
+    "for another AMI, two seconds after one was killed at %s while reads lag, keeps every guarantee",
+    async (action) => {
+      const scene = stage(two);
+      const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+      const lag = { staleReadsMs: 8_000, lagIsConstant: true };
+      await run(scene, {
+        ...lag,
+        faults: (request) =>
+          request.action === action && request.params.get("DryRun") !== "true"
+            ? { kind: "crashAfter" }
+            : undefined,
+      });
+      await scene.clock.sleep(2_000);
+      expectSuccess(await run(scene, { ...lag, version: "v3" }));
+      expect(watch.violations).toEqual([]);
+      expectConverged(scene, { version: "v3" });
+    },
+  );
+});
+
+describe("an instance that dies", () => {
+  it("does not count as healthy though its target still shows so", async () => {
+    const scene = stage(hurried);
+    const [, , third = ""] = scene.aws.oldInstanceIds;
+    const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+    let polls = 0;
+    const result = await run(scene, {
+      faults: ({ action }) => {
+        const isRegistered = fleetOf(scene).length > 3 && fleetOf(scene)[3]?.targets.length === 1;
+        if (action === "DescribeTargetHealth" && isRegistered && polls++ === 0) {
+          terminateInstance(scene.aws.world, third);
+        }
+        return undefined;
+      },
+    });
+    expect(watch.violations).toEqual([]);
+    expect(errorText(result)).toContain("too few healthy targets");
+  });
+
+  it("just before the start is no part of the baseline", async () => {
+    const scene = stage(hurried);
+    terminateInstance(scene.aws.world, scene.aws.oldInstanceIds[2] ?? "");
+    expectSuccess(await run(scene));
+    expect(fleetOf(scene).map(({ imageId }) => imageId)).toEqual([IMAGES.good, IMAGES.good]);
+  });
+
+  it("as a replacement whose old one has left brings that one back", async () => {
+    const scene = stage(two);
+    const [first = ""] = scene.aws.oldInstanceIds;
+    const result = await run(
+      scene,
+      at("DeregisterTargets", () => {
+        const id = newest(scene);
+        scene.clock.at(scene.clock.now() + 3_000, () => terminateInstance(scene.aws.world, id));
+      }),
+    );
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(errorText(result)).toContain("after that one had left");
+    expect(errorText(result)).toContain(first);
+    await scene.clock.sleep(60_000);
+    const old = fleetOf(scene).find(({ id }) => id === first);
+    expect(old?.targets.map(({ port, state }) => `${port} ${state}`)).toEqual(["8080 healthy"]);
+    expectSuccess(await run(scene));
+    expectConverged(scene);
+  });
+
+  it("as an old one while its adopted replacement boots leaves its place to that", async () => {
+    const scene = stage(two);
+    const [first = ""] = scene.aws.oldInstanceIds;
+    await run(scene, {
+      faults: ({ action, params }) =>
+        action === "RunInstances" && params.get("DryRun") !== "true"
+          ? { kind: "crashAfter" }
+          : undefined,
+    });
+    scene.clock.at(scene.clock.now() + 11_500, () => terminateInstance(scene.aws.world, first));
+    const result = await run(scene);
+    if (result.error !== undefined) expectSuccess(await run(scene));
+    for (const { id, targets } of fleetOf(scene)) expect(targets, id).toHaveLength(1);
+    expect(fleetOf(scene).map(({ imageId }) => imageId)).toEqual([IMAGES.good, IMAGES.good]);
+  });
+});
+
+describe("an instance taken out by somebody else", () => {
+  it("is told at the end, and left alone", async () => {
+    const scene = stage(hurried);
+    const [, , third = ""] = scene.aws.oldInstanceIds;
+    const { world } = scene.aws;
+    const result = await run(
+      scene,
+      at("RegisterTargets", () => {
+        const group = world.targetGroups.get(scene.aws.targetGroupArn);
+        if (group === undefined) throw new Error("the stage has a target group");
+        world.actAs({ by: "control" }, () =>
+          deregisterTarget(world, group, targetId(group.arn, third, 8080)),
+        );
+      }),
+    );
+    const told = `${linesOf(result).join("\n")}\n${errorText(result)}`;
+    expect(told).toContain(`${third} (`);
+    expect(world.instances.get(third)?.state).toBe("running");
+  });
+});
+
+describe("a replacement that another tool renames", () => {
+  it("is still ours", async () => {
+    const scene = stage({ ...two, instances: 1, zones: 1 });
+    const result = await run(
+      scene,
+      at("DescribeInstanceStatus", () => undefined),
+    );
+    expectSuccess(result);
+    const again = await run(scene, {
+      version: "v3",
+      faults: ({ action }) => {
+        const id = newest(scene);
+        const instance = scene.aws.world.instances.get(id);
+        if (action === "DescribeInstances" && instance?.state === "pending") {
+          const tags = instance.tags.map((tag) =>
+            tag.key === "Name" ? { ...tag, value: "renamed" } : tag,
+          );
+          editInstance(scene.aws.world, id, { tags });
+        }
+        return undefined;
+      },
+    });
+    expectSuccess(again);
+  });
+});
+
+describe("the last address of a subnet", () => {
+  it("held by the run's own replacement does not stop it from going on", async () => {
+    const scene = stage({ ...hurried, instances: 1, zones: 1 });
+    const { world } = scene.aws;
+    for (const subnet of world.subnets.values())
+      world.subnets.set(subnet.id, { ...subnet, usableAddresses: 2 });
+    await run(scene, {
+      faults: ({ action, params }) =>
+        action === "RunInstances" && params.get("DryRun") !== "true"
+          ? { kind: "crashAfter" }
+          : undefined,
+    });
+    expectSuccess(await run(scene));
+    expect(launchesOf(scene)).toBe(1);
+  });
+});
+
+describe("a target group whose instances are all dying", () => {
+  it("is no success", async () => {
+    const scene = stage({ ...hurried, instances: 1, zones: 1 });
+    const [first = ""] = scene.aws.oldInstanceIds;
+    scene.aws.world.actAs({ by: "control" }, () =>
+      changeInstance(scene.aws.world, first, { state: "shutting-down" }),
+    );
+    expect(errorText(await run(scene))).toContain("no instance of them runs");
+  });
+});
+
+describe("an outage right after a change", () => {
+  const from = (action: string) => {
+    let isOut = false;
+    const faults: RunOptions["faults"] = (request) => {
+      if (isOut) return { kind: "reset" };
+      isOut = request.action === action && request.params.get("DryRun") !== "true";
+      return undefined;
+    };
+    return faults;
+  };
+
+  it("names the instance just launched", async () => {
+    const scene = stage(two);
+    const result = await run(scene, { faults: from("RunInstances") });
+    expect(errorText(result)).toContain(newest(scene));
+  });
+
+  it("does not call an instance healthy that was just deregistered", async () => {
+    const scene = stage(two);
+    const [first = ""] = scene.aws.oldInstanceIds;
+    const result = await run(scene, { faults: from("DeregisterTargets") });
+    expect(errorText(result)).toMatch(new RegExp(`${first} .*draining`));
+  });
+
+  it("with a signal ends as interrupted, within seconds", async () => {
+    const scene = stage(two);
+    const startMs = scene.clock.now();
+    const result = await run(scene, { faults: from("RunInstances"), interruptAfterMs: 60_000 });
+    expect(result.error).toMatchObject({ code: "Interrupted" });
+    expect(errorText(result)).toContain(newest(scene));
+    expect(scene.clock.now() - startMs).toBeLessThan(70_000);
+  });
+});
+
+describe("the answer to RegisterTargets, lost, and then a signal", () => {
+  it("leaves the replacement time to drain", async () => {
+    const scene = stage(two);
+    const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+    let registered = 0;
+    const result = await run(scene, {
+      staleReadsMs: 8_000,
+      lagIsConstant: true,
+      faults: ({ action }) => {
+        if (action === "RegisterTargets" && registered++ === 0) return { kind: "lostResponse" };
+        return undefined;
+      },
+      interruptAfterMs: 33_000,
+    });
+    expect(result.error).toMatchObject({ code: "Interrupted" });
+    expect(watch.violations).toEqual([]);
+    expectSuccess(await run(scene));
+    expect(watch.violations).toEqual([]);
+    expectConverged(scene);
+  });
+});
+
+describe("a new instance that falls ill after its old one has left", () => {
+  it("stops further launches, and the run tells", async () => {
+    const scene = stage({ ...hurried, instances: 6 });
+    const result = await run(scene, {
+      config: { "max-surge": 3 },
+      ...at("TerminateInstances", () => {
+        const [one] = fleetOf(scene).filter(({ imageId }) => imageId === IMAGES.good);
+        forceAnswer(scene.aws.world, one?.id ?? "", 503);
+      }),
+    });
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(fleetOf(scene).filter(({ imageId }) => imageId === IMAGES.old).length).toBeGreaterThan(
+      0,
+    );
+    expect(changesOf(result.requests).filter((one) => one === "RunInstances").length).toBeLessThan(
+      6,
+    );
+  });
+});
