@@ -124,7 +124,13 @@ describe("the way of one slot", () => {
     const left = { ...arrived, imageId: "ami-other" };
     const seen = snapshot([old, left], [serving]);
     const expected = noExpectations();
-    expected.launched.set("i-gone", { instanceId: "i-new", atMs: 0, isAdopted: false, instance: left, wanted: [] });
+    expected.launched.set("i-gone", {
+      instanceId: "i-new",
+      atMs: 0,
+      isAdopted: false,
+      instance: left,
+      wanted: [],
+    });
     expect(decide(situation(seen, { mode: "failed", expected })).needs[0]?.phase).toBe("terminate");
     expected.touched.add("i-new");
     expect(decide(situation(seen, { mode: "failed", expected })).needs[0]?.phase).toBe("drain");
@@ -389,7 +395,13 @@ describe("limits", () => {
     };
     const others = ["i-1", "i-2"].map((id) => oldInstance(id, { launchedAtMs: -1 }));
     const expected = noExpectations();
-    expected.launched.set("i-old", { instanceId: "i-new", atMs: 0, isAdopted: false, instance: died, wanted: [] });
+    expected.launched.set("i-old", {
+      instanceId: "i-new",
+      atMs: 0,
+      isAdopted: false,
+      instance: died,
+      wanted: [],
+    });
     const seen = snapshot(
       [...others, old, died],
       [serving, ...others.map(({ id }) => target(id, "healthy"))],

@@ -122,7 +122,13 @@ const situations: fc.Arbitrary<Situation> = fc
     const [replaced, replacement] = launched ?? [];
     const instance = instances.find(({ id }) => id === replacement);
     if (replaced !== undefined && instance !== undefined && replaced !== instance.id) {
-      expected.launched.set(replaced, { instanceId: instance.id, atMs: 0, isAdopted: false, instance, wanted: [] });
+      expected.launched.set(replaced, {
+        instanceId: instance.id,
+        atMs: 0,
+        isAdopted: false,
+        instance,
+        wanted: [],
+      });
     }
     return situation(snapshot(instances, targets, { statuses }), {
       plan: plan({
