@@ -88,6 +88,20 @@ describe("a bad AMI", () => {
   });
 });
 
+describe("a failed replacement that cannot be removed", () => {
+  it("is given up after its time, and named", async () => {
+    const scene = stage({ instances: 1, zones: 1, ...quick });
+    const result = await run(scene, {
+      ami: IMAGES.neverHealthy,
+      faults: ({ action }) => (action === "DeregisterTargets" ? { kind: "throttle" } : undefined),
+    });
+    const left = fleetOf(scene).find(({ imageId }) => imageId === IMAGES.neverHealthy);
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(errorText(result)).toContain(left?.id ?? "an instance that is left");
+    expect(linesOf(result).join("\n")).toContain("could not be deregistered within 400 s");
+  });
+});
+
 describe("a refusal of AWS in the middle", () => {
   it("of a launch for want of capacity stops the run and leaves the fleet as it stands", async () => {
     const scene = stage(quick);

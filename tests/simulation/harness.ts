@@ -22,6 +22,8 @@ export interface RunOptions extends HandlerOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Virtual time in milliseconds from now at which SIGTERM arrives. */
   readonly interruptAfterMs?: number;
+  /** What brings the signal, where it is to come at a certain call. */
+  readonly interrupt?: AbortController;
 }
 
 /** What one run did, as its user sees it. */
@@ -68,7 +70,7 @@ export async function run({ clock, aws }: Stage, options: RunOptions = {}): Prom
   };
   const file = { ...configFor(aws, options.version), ...options.config };
   const { config } = parseConfig(JSON.stringify(file), "config.json");
-  const controller = new AbortController();
+  const controller = options.interrupt ?? new AbortController();
   if (options.interruptAfterMs !== undefined) {
     clock.at(clock.now() + options.interruptAfterMs, () => controller.abort("SIGTERM"));
   }

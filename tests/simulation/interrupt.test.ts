@@ -56,6 +56,23 @@ describe("a signal", () => {
     }
   }, 60_000);
 
+  it("between two launches of one round stops the second", async () => {
+    const scene = stage({ ...hurried, instances: 6 });
+    const controller = new AbortController();
+    let launches = 0;
+    await run(scene, {
+      config: { "max-surge": 4 },
+      interrupt: controller,
+      faults: ({ action, params }) => {
+        if (action === "RunInstances" && params.get("DryRun") !== "true" && ++launches === 2) {
+          controller.abort("SIGTERM");
+        }
+        return undefined;
+      },
+    });
+    expect(launches).toBe(2);
+  });
+
   it("names the command that finishes", async () => {
     const scene = stage(quick);
     const { error } = await run(scene, { interruptAfterMs: 10_000 });

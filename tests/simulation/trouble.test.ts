@@ -87,6 +87,14 @@ describe("an outage of AWS", () => {
     60_000,
   );
 
+  it("does not count against the wait it falls into", async () => {
+    const timings = { ...quick.timings, statusChecks: [100_000, 100_000] as const };
+    const scene = stage({ ...quick, instances: 1, zones: 1, timings });
+    const fromMs = scene.clock.now() + 30_000;
+    expectSuccess(await run(scene, { faults: during(fromMs, fromMs + 390_000) }));
+    expectConverged(scene);
+  });
+
   it("that does not end ends the run, with what was last seen and the command that goes on", async () => {
     const scene = stage(quick);
     const fromMs = scene.clock.now() + 20_000;
@@ -116,6 +124,26 @@ describe("an outage of AWS", () => {
     expect(errorText(result)).toContain("could not be registered within 400 s");
     expect(errorText(result)).toContain("Throttling: Rate exceeded");
     expectUntouched(scene);
+  });
+});
+
+describe("services that learn of a change at their own pace", () => {
+  it.each([
+    ["RegisterTargets", "InvalidTarget"],
+    ["TerminateInstances", "InvalidInstanceID.NotFound"],
+    ["DescribeInstanceAttribute", "InvalidInstanceID.NotFound"],
+  ])("are asked again: %s, %s", async (late, code) => {
+    const scene = stage({ ...quick, instances: 1, zones: 1 });
+    let left = 5;
+    const result = await run(scene, {
+      faults: ({ action, params }) =>
+        action === late && params.get("DryRun") !== "true" && left-- > 0
+          ? { kind: "error", status: 400, code, message: "not known here yet" }
+          : undefined,
+    });
+    expectSuccess(result);
+    expect(launchesOf(scene)).toBe(1);
+    expectConverged(scene);
   });
 });
 
