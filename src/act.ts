@@ -64,13 +64,14 @@ export async function act(step: Step, bench: Workbench): Promise<Instance | unde
 }
 
 /**
- * Errors that say no more than that one service has not heard yet what another one knows, such as RegisterTargets of an
- * instance that EC2 shows as running.
+ * Errors that say no more than that something is still on its way: one service has not heard yet what another one
+ * knows (RegisterTargets of an instance that EC2 shows as running), or an instance that ends still holds its address.
  */
 export function isSettling(step: Step, error: unknown): boolean {
   return (
     isUnknownInstance(error) ||
-    (step.kind === "register" && awsErrorCode(error) === "InvalidTarget")
+    (step.kind === "register" && awsErrorCode(error) === "InvalidTarget") ||
+    (step.kind === "launch" && awsErrorCode(error) === "InsufficientFreeAddressesInSubnet")
   );
 }
 

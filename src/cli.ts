@@ -28,6 +28,9 @@ const requestLimits = {
   socketTimeout: 30_000,
 };
 
+/** The SDK's own warnings are for developers. */
+const silence = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+
 type StopSignal = keyof typeof signalExitCodes;
 
 const examples = `
@@ -37,9 +40,12 @@ Examples:
   $ zero-deploy ami-0123456789abcdef0 --max-surge 2 --output json
 
 Exit codes:
-  0 done, or nothing to do; 1 failed; 129, 130, 143 interrupted by SIGHUP, SIGINT, SIGTERM
+  0              done, or nothing to do
+  1              failed
+  129, 130, 143  interrupted by SIGHUP, SIGINT, SIGTERM
 
-Running the same command again is always right: it goes on where the last run stopped.`;
+Running the same command again is always right: it goes on where the last run
+stopped.`;
 
 /**
  * The whole program.
@@ -60,11 +66,12 @@ export async function main(argv: readonly string[]): Promise<number> {
   const [ami = ""] = program.args;
   const flags = program.opts<Flags>();
   const log = openLog(flags.output);
-  const stop = stopOnSignal();
+  const command = commandOf(argv);
+  const stop = stopOnSignal(log, command);
   try {
     const { config, notices } = await readConfig(flags);
     for (const message of notices) log({ event: "notice", message });
-    await rollOut(config, ami, argv, log, stop.signal);
+    await rollOut(config, ami, command, log, stop.signal);
     return 0;
   } catch (error) {
     log(toEvent(error));
@@ -136,17 +143,23 @@ async function readConfigFile(file: string): Promise<string> {
 async function rollOut(
   config: ParsedConfig["config"],
   ami: string,
-  argv: readonly string[],
+  command: string,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
   // Its warning about the Node version is for developers; ours decide that by "engines".
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-  const options = { region: config.region, requestHandler: requestLimits };
+  const { AWS_PROFILE, AWS_ACCESS_KEY_ID } = process.env;
+  if (AWS_PROFILE && AWS_ACCESS_KEY_ID) {
+    log({
+      event: "notice",
+      message: `AWS_PROFILE and AWS_ACCESS_KEY_ID are both set; the profile "${AWS_PROFILE}" counts`,
+    });
+  }
+  const options = { region: config.region, requestHandler: requestLimits, logger: silence };
   const ec2 = new EC2Client(options);
   const elbv2 = new ElasticLoadBalancingV2Client(options);
   try {
-    const command = ["zero-deploy", ...argv.slice(2).map(quote)].join(" ");
     await deploy({ config, ami, command }, { ec2, elbv2, clock: systemClock, log, signal });
   } finally {
     ec2.destroy();
@@ -155,20 +168,42 @@ async function rollOut(
 }
 
 /** The first signal asks the rolling update to stop, the second leaves at once. */
-function stopOnSignal(): { signal: AbortSignal; dispose: () => void } {
+function stopOnSignal(log: Log, command: string): { signal: AbortSignal; dispose: () => void } {
   const controller = new AbortController();
   const onSignal = (signal: StopSignal) => {
-    if (controller.signal.aborted) process.exit(signalExitCodes[signal]);
+    if (controller.signal.aborted) {
+      const details = { code: "Interrupted", rerun: command };
+      log({ event: "error", message: "Left at once, with everything as it stands", details });
+      process.exit(signalExitCodes[signal]);
+    }
     controller.abort(signal);
   };
   const signals = Object.keys(signalExitCodes) as StopSignal[];
   for (const signal of signals) process.on(signal, onSignal);
+  // npx starts the program through a shell and passes no signal on that is sent to it alone: then all that can be seen
+  // is that the shell is gone.
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (!isNpx() || process.ppid === parent) return;
+    clearInterval(watch);
+    if (!controller.signal.aborted) onSignal("SIGTERM");
+  }, 500).unref();
   return {
     signal: controller.signal,
     dispose: () => {
+      clearInterval(watch);
       for (const signal of signals) process.off(signal, onSignal);
     },
   };
+}
+
+function isNpx(): boolean {
+  return process.env.npm_command === "exec";
+}
+
+/** The command line as it can be given again. */
+function commandOf(argv: readonly string[]): string {
+  return [...(isNpx() ? ["npx"] : []), "zero-deploy", ...argv.slice(2).map(quote)].join(" ");
 }
 
 function openLog(output: Flags["output"]): Log {
@@ -182,11 +217,17 @@ function openLog(output: Flags["output"]): Log {
 
 function toEvent(error: unknown): Parameters<Log>[0] {
   if (error instanceof DeployError) {
-    const { code, message, problems, hint } = error;
+    const { code, message, problems, rerun } = error;
+    const { AWS_PROFILE } = process.env;
+    const hint =
+      code === "CredentialsMissing" && AWS_PROFILE
+        ? `AWS_PROFILE is "${AWS_PROFILE}": is there such a profile, and has it credentials?`
+        : error.hint;
     const details = {
       code,
       ...(problems.length > 0 ? { problems } : {}),
       ...(hint ? { hint } : {}),
+      ...(rerun ? { rerun } : {}),
     };
     return { event: "error", message: message.replace(/^[a-z]+ /, capitalise), details };
   }

@@ -184,7 +184,7 @@ export function parseConfig(
     const what = isFlagsOnly ? "The flags are not valid" : `${file} is not a valid configuration`;
     throw new DeployError("ConfigInvalid", what, {
       problems,
-      hint: "mend these and run the same command again; nothing was changed",
+      hint: "correct this and run it again; nothing was changed",
     });
   }
   return {
@@ -201,7 +201,7 @@ function parseJson(source: string, file: string): unknown {
   } catch (error) {
     const reason = (error as Error).message.replace(/\s+/g, " ");
     throw new DeployError("ConfigInvalid", `${file} is not JSON: ${reason}`, {
-      hint: "mend the file and run the same command again; nothing was changed",
+      hint: "correct the file and run it again; nothing was changed",
       cause: error,
     });
   }

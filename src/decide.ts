@@ -1,6 +1,6 @@
 import { arrive, within } from "./arrive.ts";
 import { type Capacity, capacityOf, leave } from "./leave.ts";
-import { type Need, type Situation, secondsIn } from "./needs.ts";
+import { type Need, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
 import {
   type Fleet,
   healthyTargets,
@@ -52,30 +52,62 @@ function roll(slot: Slot, situation: Situation, capacity: Capacity): Need | unde
   const arriving = old !== undefined || !serves ? arrive(slot, replacement, situation) : undefined;
   if (arriving !== undefined) return arriving;
   const leaving = old ?? retiring[0];
-  if (leaving !== undefined) return leave(slot, leaving, situation, capacity);
-  return ending[0] && end(slot, ending[0], situation);
+  if (leaving === undefined) return ending[0] && end(slot, ending[0], situation);
+  const need = leave(slot, leaving, situation, capacity);
+  const isLast = need.step?.kind === "terminate" && situation.expected.launched.has(leaving.id);
+  return isLast && !isWell(slot, situation) ? holdOn(slot, replacement, situation) : need;
 }
 
 /**
- * After a failure or a signal: nothing new, and no old one leaves that is not leaving already. One that has left a
- * replacement which then died comes back.
+ * After a failure or a signal: nothing new, and no old one leaves that is not leaving already. One that has left for a
+ * replacement that is lost or ill comes back.
  */
 function wrapUp(slot: Slot, situation: Situation, capacity: Capacity): Need | undefined {
   const { snapshot, plan, mode, gaveUp } = situation;
   const { old, replacement, retiring, ending } = slot;
   if (gaveUp.has(slot.id)) return undefined;
-  const serves = replacement && isInService(snapshot, replacement.id, plan.config.targetGroupArn);
-  const abandoned =
-    old !== undefined
-      ? [replacement, ...retiring].find((one) => one && !isHealthyAt(snapshot, one.id, slot.wanted))
-      : serves
-        ? undefined
-        : replacement;
+  const comingBack = old || isWell(slot, situation) ? undefined : comeBack(slot, situation);
+  if (comingBack !== undefined) return comingBack;
+  const inService = (id: string) => isInService(snapshot, id, plan.config.targetGroupArn);
+  const abandoned = [replacement, ...retiring].find((one) => {
+    if (one === undefined) return false;
+    if (old !== undefined) return !isHealthyAt(snapshot, one.id, slot.wanted);
+    return isOurs(one, situation) && !(isAlive(one) && inService(one.id));
+  });
   if (abandoned !== undefined) return leave(slot, abandoned, situation, capacity);
-  if (old === undefined && replacement === undefined) return comeBack(slot, situation);
   if (mode === "interrupted") return undefined;
-  if (old === undefined && retiring[0]) return leave(slot, retiring[0], situation, capacity);
+  if (!old && replacement && retiring[0]) return leave(slot, retiring[0], situation, capacity);
   return ending[0] && end(slot, ending[0], situation);
+}
+
+/** Whether the replacement serves wherever the old one did. */
+function isWell({ replacement, wanted }: Slot, { snapshot }: Situation): boolean {
+  return replacement !== undefined && isHealthyAt(snapshot, replacement.id, wanted);
+}
+
+/** Launched or adopted by this run. */
+function isOurs({ id }: Instance, { expected }: Situation): boolean {
+  return [...expected.launched.values()].some(({ instanceId }) => instanceId === id);
+}
+
+/** The old one could still come back, so it is not terminated while its replacement is ill. */
+function holdOn(slot: Slot, { id }: Instance, situation: Situation): Need {
+  const need = within(
+    slot,
+    situation,
+    {
+      phase: "capacity",
+      instanceId: id,
+      seen: `healthy targets: replacement ${id} is not healthy any more`,
+      pollSeconds: 5,
+    },
+    secondsSinceFirst(situation, slot.id, ["capacity"], id),
+  );
+  if (need.failure === undefined) return need;
+  return {
+    ...need,
+    failure: `instance ${id} became unhealthy while the one it replaces was draining`,
+  };
 }
 
 function launch(slot: Slot, old: Instance, situation: Situation): Need {
@@ -96,8 +128,9 @@ function isLost({ id }: Instance, { expected }: Situation): boolean {
 /** A slot whose replacement died, the old one perhaps having left for it. EC2 explains that in two fields. */
 function lost({ id: slotId, old, retiring }: Slot, situation: Situation): Need {
   const { snapshot, expected, plan } = situation;
-  const replaced = old?.id ?? retiring.find(({ id }) => expected.launched.has(id))?.id ?? "";
-  const id = expected.launched.get(replaced)?.instanceId ?? "";
+  const [replaced, id] = [...expected.launched]
+    .map(([replaces, { instanceId }]) => [replaces, instanceId] as const)
+    .find((pair) => [old, ...retiring].some((one) => one && pair.includes(one.id))) ?? ["", ""];
   const instance = snapshot.instances.get(id);
   const { code, message } = instance?.stateReason ?? {};
   const why = [code, message].filter(Boolean).join(", ") || "EC2 gives no reason";
@@ -145,20 +178,22 @@ function end(slot: Slot, { id, state }: Instance, situation: Situation): Need | 
  * Example: 3 slots and max-surge 2 allow 5 instances. At the start 3 run: one launches, as the first goes alone. Once
  * its old one leaves, 4 run, so one more may launch; once that old one is terminated, 2.
  */
-function launchesNow({ slots }: Fleet, { plan, snapshot, expected }: Situation): Set<Slot> {
+function launchesNow({ slots }: Fleet, situation: Situation): Set<Slot> {
+  const { plan, snapshot, expected } = situation;
   const { targetGroupArn, maxSurge } = plan.config;
   const alive = slots.flatMap(({ old, replacement, retiring }) =>
     [old, replacement, ...retiring].filter((one) => one !== undefined && isAlive(one)),
   );
   const room = slots.length + maxSurge - alive.length;
   const finished = slots.filter(({ old, replacement }) => replacement && !old);
-  const isWell = ({ replacement, wanted }: Slot) =>
-    replacement !== undefined && isHealthyAt(snapshot, replacement.id, wanted);
   const ours = new Set([...expected.launched.values()].map(({ instanceId }) => instanceId));
-  if (finished.some((slot) => ours.has(slot.replacement?.id ?? "") && !isWell(slot)))
+  if (finished.some((slot) => ours.has(slot.replacement?.id ?? "") && !isWell(slot, situation))) {
     return new Set();
+  }
   const onTheirWay = slots.filter(({ old, replacement }) => old && replacement).length;
-  const limit = finished.some(isWell) ? room : Math.min(room, 1 - onTheirWay);
+  const limit = finished.some((slot) => isWell(slot, situation))
+    ? room
+    : Math.min(room, 1 - onTheirWay);
   const isHealthy = ({ old }: Slot) =>
     old && healthyTargets(snapshot, old.id, targetGroupArn) > 0 ? 1 : 0;
   const waiting = slots
@@ -194,7 +229,7 @@ function whole({ slots }: Fleet, queued: readonly Slot[], situation: Situation):
     seen,
     pollSeconds: 5,
   });
-  const done = `${slots.length - queued.length} of ${slots.length} instances are replaced`;
+  const done = `${slots.length - queued.length} of ${slots.length} instances are up to date`;
   return [
     need.failure === undefined
       ? need

@@ -46,10 +46,9 @@ export async function deploy(deployment: Deployment, deps: Deps): Promise<void> 
   const startedMs = deps.clock.now();
   const narrator = createNarrator(deployment, deps);
   const checked = await check(deployment, deps, narrator);
-  narrator.notices(checked.notices);
-  if (checked.hasWork) {
-    await deps.clock.sleep(startedMs + beforeFirstLookMs - deps.clock.now(), deps.signal);
-  }
+  narrator.checked(checked);
+  await deps.clock.sleep(startedMs + beforeFirstLookMs - deps.clock.now(), deps.signal);
+  if (deps.signal.aborted) throw interruptedEarly();
   const run = newRun(checked, deps);
   try {
     for (;;) {
@@ -85,5 +84,9 @@ async function check(
       throw isAwsError(error) ? toDeployError(error, "check the fleet") : error;
     }
   }
-  throw new DeployError("Interrupted", "Interrupted before the first change; nothing was changed");
+  throw interruptedEarly();
+}
+
+function interruptedEarly(): DeployError {
+  return new DeployError("Interrupted", "Interrupted before the first change; nothing was changed");
 }

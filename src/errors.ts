@@ -15,6 +15,8 @@ export interface DeployErrorDetails {
   problems?: readonly string[];
   /** What to do next; one sentence. */
   hint?: string;
+  /** The command that finishes what is left. */
+  rerun?: string;
   cause?: unknown;
 }
 
@@ -23,6 +25,7 @@ export class DeployError extends Error {
   readonly code: DeployErrorCode;
   readonly problems: readonly string[];
   readonly hint: string | undefined;
+  readonly rerun: string | undefined;
 
   constructor(code: DeployErrorCode, message: string, details: DeployErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -30,5 +33,6 @@ export class DeployError extends Error {
     this.code = code;
     this.problems = details.problems ?? [];
     this.hint = details.hint;
+    this.rerun = details.rerun;
   }
 }

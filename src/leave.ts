@@ -113,16 +113,14 @@ function drainOf(slot: Slot, { id }: Instance, situation: Situation): Need | und
   const delay = Math.max(0, ...groups.map((group) => group.deregistrationDelaySeconds));
   const remaining = Math.max(delay, floor) - elapsed;
   const seen =
-    entries.length > 0
-      ? `target health: ${[...new Set(entries.map(({ state, reason }) => `${state}, ${reason}`))].join("; ")}`
-      : "target health: deregistered; the load balancer may still send requests";
+    entries.length > 0 ? [...new Set(entries.map(({ state }) => state))].join() : "deregistered";
   return within(
     slot,
     situation,
     {
       phase: "drain",
       instanceId: id,
-      seen: remaining > 0 ? `${seen}; up to ${Math.ceil(remaining)} s left` : seen,
+      seen: remaining > 0 ? `${seen}, up to ${Math.ceil(remaining)} s left` : seen,
       pollSeconds:
         remaining > drainPollSeconds.near
           ? Math.min(remaining, drainPollSeconds.far)

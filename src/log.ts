@@ -60,7 +60,13 @@ export function createLog({ output, isColoured, write }: LogOptions): Log {
   };
 }
 
-type JsonLine = LogEvent & { level: string; time: string; problems?: string[]; hint?: string };
+type JsonLine = LogEvent & {
+  level: string;
+  time: string;
+  problems?: string[];
+  hint?: string;
+  rerun?: string;
+};
 
 function toText(line: JsonLine, isColoured: boolean): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string) =>
@@ -77,5 +83,7 @@ function toText(line: JsonLine, isColoured: boolean): string {
           : line.message;
   const rest = (line.problems ?? []).map((problem) => `  - ${problem}`);
   if (line.hint) rest.push(`  ${line.hint.charAt(0).toUpperCase()}${line.hint.slice(1)}.`);
+  // Alone on its line, to be copied.
+  if (line.rerun) rest.push("  To finish the rollout, run:", `    ${line.rerun}`);
   return [`${time} ${slot}${message}`, ...rest].join("\n");
 }

@@ -35,7 +35,8 @@ export async function outlast<T>(
       const seconds = (clock.now() - startMs) / 1000;
       if (seconds >= limitSeconds || signal?.aborted) {
         const message = `AWS has not answered for ${Math.round(seconds)} s: ${explain(error)}`;
-        throw new DeployError("AwsUnreachable", message, { cause: error });
+        const hint = "check the network and the region, and run the same command again";
+        throw new DeployError("AwsUnreachable", message, { cause: error, hint });
       }
       if (isFirst) onOutage(explain(error));
     }
@@ -48,8 +49,16 @@ export function patient<C extends { send(...args: never[]): unknown }>(
   client: C,
   patience: Patience,
 ): C {
-  const send = async (command: never) =>
-    (await outlast(async () => client.send(command), patience)).value;
+  const send = async (command: object) => {
+    const attempt = async () => client.send(command as never);
+    try {
+      return (await outlast(attempt, patience)).value;
+    } catch (error) {
+      // A refusal does not always say what was refused.
+      const action = command.constructor.name.replace(/Command$/, "");
+      throw error instanceof Error ? Object.assign(error, { action }) : error;
+    }
+  };
   return new Proxy(client, {
     get: (target, key) => (key === "send" ? send : Reflect.get(target, key, target)),
   });

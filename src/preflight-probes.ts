@@ -1,6 +1,6 @@
 import { dryRunLaunch, dryRunTerminate, isTerminationProtected } from "./aws/ec2.ts";
 import { type BareTargetGroup, describeTargets } from "./aws/elbv2.ts";
-import { explain, isAwsError, toDeployError } from "./aws/errors.ts";
+import { awsErrorCode, explain, isAwsError, toDeployError } from "./aws/errors.ts";
 import { describeElasticIps } from "./aws/resources.ts";
 import { type LaunchTemplate, subnetFor } from "./launch.ts";
 import { type AwsClients, deriveLaunch } from "./observe.ts";
@@ -93,7 +93,11 @@ export async function dryRuns(
   for (const [subnet, old] of bySubnet) {
     const { input } = await deriveLaunch(old, template, new Map(), aws);
     const refusal = await dryRunLaunch(aws.ec2, input);
-    if (refusal !== undefined) problems.add(refused(refusal, `launch a replacement in ${subnet}`));
+    // Addresses have been counted, with those that will be free by then.
+    const isCounted = awsErrorCode(refusal) === "InsufficientFreeAddressesInSubnet";
+    if (refusal !== undefined && !isCounted) {
+      problems.add(refused(refusal, `launch a replacement in ${subnet}`));
+    }
   }
   const leaving = slots.flatMap(({ old, retiring }) =>
     [old, ...retiring].flatMap((one) => one?.id ?? []),

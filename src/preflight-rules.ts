@@ -92,9 +92,10 @@ export function fleetProblems(
   if (slots.length === 0) return ["the target group has targets, but no instance of them runs"];
   const toReplace = slots.flatMap(({ old }) => old ?? []);
   const toLaunch = slots.flatMap(({ old, replacement }) => (old && !replacement ? old : []));
+  const leftovers = slots.flatMap(({ retiring }) => retiring);
   return [
     ...toReplace.flatMap((old) => instanceProblems(old, config)),
-    ...subnetProblems(toLaunch, config, template, loadBalancer),
+    ...subnetProblems(toLaunch, leftovers, config, template, loadBalancer),
   ];
 }
 
@@ -123,6 +124,7 @@ function instanceProblems(old: Instance, config: Config): string[] {
 
 function subnetProblems(
   toLaunch: readonly Instance[],
+  leftovers: readonly Instance[],
   config: Config,
   template: LaunchTemplate,
   loadBalancer: LoadBalancer,
@@ -147,6 +149,10 @@ function subnetProblems(
         `subnet ${SubnetId}: is in ${AvailabilityZone}, where the load balancer sends nothing (it has ${loadBalancer.zones.join(", ")})`,
       ];
     }
-    return AvailableIpAddressCount > 0 ? [] : [`subnet ${SubnetId}: has no free address left`];
+    // What another rollout left goes first, and its address with it.
+    const isFreed = leftovers.some(({ source }) => source.SubnetId === SubnetId);
+    return AvailableIpAddressCount > 0 || isFreed
+      ? []
+      : [`subnet ${SubnetId}: has no free address left`];
   });
 }

@@ -9,7 +9,13 @@ import {
   type LoadBalancer,
   withAttributes,
 } from "./aws/elbv2.ts";
-import { awsErrorCode, explain, isAwsError, toDeployError } from "./aws/errors.ts";
+import {
+  awsErrorCode,
+  explain,
+  isAwsError,
+  isUnusableEndpoint,
+  toDeployError,
+} from "./aws/errors.ts";
 import {
   describeImage,
   describeImages,
@@ -32,15 +38,18 @@ import {
   strangerProblems,
 } from "./preflight-probes.ts";
 import { compatibilityProblems, fleetProblems, groupProblems } from "./preflight-rules.ts";
-import { type Fleet, healthyAtStart, slotsOf } from "./slots.ts";
+import { type Fleet, healthyAtStart, isUnfinished, slotsOf } from "./slots.ts";
 import { isGone, type Snapshot, type Target, type TargetGroup } from "./snapshot.ts";
 
 /** What a run needs to know before its first change. */
 export interface Preflight {
   readonly plan: Plan;
   readonly template: LaunchTemplate;
-  /** Whether there is anything to be changed. */
-  readonly hasWork: boolean;
+  /** How many places of the fleet need something, and how many do not. */
+  readonly pending: number;
+  readonly upToDate: number;
+  /** Ids of the instances in service. */
+  readonly served: ReadonlySet<string>;
   /** What the user should know though it stops nothing. */
   readonly notices: readonly string[];
 }
@@ -67,8 +76,9 @@ export async function preflight(config: Config, ami: string, aws: AwsClients): P
   const first = await observe(scope, noExpectations(), new Map(), aws, 0);
   const template = await readTemplate(basics, first, config, ami, aws);
   // Looked at again with the template: leftovers of an earlier run are told apart by their launch spec.
-  const seen = await observe({ ...scope, template }, noExpectations(), new Map(), aws, 0);
-  const fleet = slotsOf(seen, { config, ami, ...noExpectations() });
+  const expected = noExpectations();
+  const seen = await observe({ ...scope, template }, expected, new Map(), aws, 0);
+  const fleet = slotsOf(seen, { config, ami, ...expected });
   const toReplace = fleet.slots.flatMap(({ old }) => old ?? []);
   const others = groups.filter(({ arn }) => !scope.targetGroupArns.includes(arn));
   problems.push(
@@ -80,6 +90,7 @@ export async function preflight(config: Config, ami: string, aws: AwsClients): P
   // With a part of the launch known to be wrong, EC2 would only say so again.
   if (problems.length === 0) problems.push(...(await dryRuns(fleet, template, aws)));
   if (problems.length > 0) throw refusal(config, problems);
+  const pending = fleet.slots.filter((slot) => isUnfinished(slot) || slot.ending.length > 0);
   const floor = loadBalancer.type === "application" ? "application" : "other";
   const healthy = targetGroups.map(({ arn }) => [arn, healthyAtStart(fleet, seen, arn)] as const);
   return {
@@ -91,7 +102,9 @@ export async function preflight(config: Config, ami: string, aws: AwsClients): P
       drainFloorSeconds: drainFloorSeconds[floor],
       healthyAtStart: new Map(healthy),
     },
-    hasWork: fleet.slots.some(({ old, retiring }) => old !== undefined || retiring.length > 0),
+    pending: pending.length,
+    upToDate: fleet.slots.length - pending.length,
+    served: expected.served,
     notices: noticesOf(fleet, template),
   };
 }
@@ -195,7 +208,7 @@ async function orProblem<T>(
   } catch (error) {
     if (!isAwsError(error)) throw error;
     const failure = toDeployError(error, `read ${what}`);
-    if (failure.code === "CredentialsMissing") throw failure;
+    if (failure.code === "CredentialsMissing" || isUnusableEndpoint(error)) throw failure;
     const isUnknown = /NotFound|InvalidInstanceType|Unavailable/.test(awsErrorCode(error));
     problems.push(
       `${what}: ${isUnknown ? "does not exist, or not in this region and account" : "could not be read"} (${explain(error)})`,
@@ -227,6 +240,6 @@ function refusal(config: Config, problems: readonly string[]): DeployError {
   return new DeployError(
     "PreflightFailed",
     `The rolling update cannot start: ${problems.length} problem${problems.length === 1 ? "" : "s"} in ${config.region}`,
-    { problems, hint: "mend these and run the same command again; nothing was changed" },
+    { problems, hint: "correct this and run it again; nothing was changed" },
   );
 }

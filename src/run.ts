@@ -17,6 +17,7 @@ import { observe } from "./observe.ts";
 import { outlast } from "./outlast.ts";
 import type { Preflight } from "./preflight.ts";
 import type { Narrator } from "./report/narrator.ts";
+import { ownTags } from "./snapshot.ts";
 
 /** What one run remembers from round to round; everything else it reads from AWS each time. */
 export interface Run extends Workbench {
@@ -35,20 +36,20 @@ export interface Run extends Workbench {
 }
 
 /** How long an outage may hold up the wrapping up after a signal. */
-const interruptedLimitSeconds = 60;
+const interruptedLimitSeconds = 30;
 
 /** The pause after a change: what follows from it can hardly be seen sooner. */
 const afterStepMs = 1000;
 
 /** A run that has done nothing yet. */
-export function newRun({ plan, template }: Preflight, { ec2, elbv2, clock }: Deps): Run {
+export function newRun({ plan, template, served }: Preflight, { ec2, elbv2, clock }: Deps): Run {
   return {
     plan,
     template,
     aws: { ec2, elbv2 },
     clock,
     mode: "rolling",
-    expected: noExpectations(),
+    expected: { ...noExpectations(), served: new Set(served) },
     launches: new Map(),
     attempts: new Map(),
     failures: [],
@@ -62,27 +63,32 @@ export function newRun({ plan, template }: Preflight, { ec2, elbv2, clock }: Dep
 /** Reads AWS, waiting through an outage; from a signal on, the run is wrapped up. */
 export async function look(
   run: Run,
-  { clock, signal }: Deps,
+  { clock, signal }: Pick<Deps, "clock" | "signal">,
   narrator: Narrator,
 ): Promise<Situation> {
   const { config, ami, targetGroups } = run.plan;
   const targetGroupArns = targetGroups.map(({ arn }) => arn);
   const scope = { config, ami, targetGroupArns, template: run.template };
   const isWrappingUp = run.mode === "interrupted";
-  const { value: snapshot, outageMs } = await outlast(
-    () => observe(scope, run.expected, run.launches, run.aws, clock.now()),
-    {
-      clock,
-      limitSeconds: isWrappingUp ? interruptedLimitSeconds : config.waitingPeriodSeconds,
-      onOutage: narrator.outage,
-      signal: isWrappingUp ? undefined : signal,
-    },
-  );
-  run.outageMs += outageMs;
+  const patience = {
+    clock,
+    limitSeconds: isWrappingUp ? interruptedLimitSeconds : config.waitingPeriodSeconds,
+    onOutage: narrator.outage,
+    signal: isWrappingUp ? undefined : signal,
+  };
+  const read = () => observe(scope, run.expected, run.launches, run.aws, clock.now());
+  const answer = await outlast(read, patience).catch((error: unknown) => {
+    // The signal ended the patience; what there is to wrap up still has to be looked at.
+    if (signal.aborted && !isWrappingUp) return undefined;
+    throw error;
+  });
   if (signal.aborted && !isWrappingUp) {
     run.mode = "interrupted";
     narrator.interrupted();
   }
+  if (answer === undefined) return look(run, { clock, signal }, narrator);
+  const { value: snapshot, outageMs } = answer;
+  run.outageMs += outageMs;
   const { plan, expected, progress, mode, gaveUp, outageMs: lost } = run;
   return { plan, snapshot, expected, progress, mode, gaveUp, nowMs: clock.now() - lost };
 }
@@ -123,13 +129,15 @@ function stop(run: Run, need: Need, failure: DeployError, narrator: Narrator): v
  * still known what it was launched for.
  */
 function adopt(run: Run, { fleet }: Decision): void {
-  for (const { old, replacement, wanted } of fleet.slots) {
-    if (old === undefined || replacement === undefined) continue;
-    if (run.expected.launched.get(old.id)?.instanceId === replacement.id) continue;
+  for (const { old, replacement, retiring, wanted } of fleet.slots) {
+    const replaces = replacement?.tags[ownTags.replaces];
+    const replaced = old ?? retiring.find(({ id }) => id === replaces);
+    if (replaced === undefined || replacement === undefined) continue;
+    if (run.expected.launched.get(replaced.id)?.instanceId === replacement.id) continue;
     const { id: instanceId } = replacement;
     const atMs = run.clock.now();
     const launched = { instanceId, atMs, isAdopted: true, instance: replacement, wanted };
-    expectLaunched(run.expected, old.id, launched);
+    expectLaunched(run.expected, replaced.id, launched);
   }
 }
 

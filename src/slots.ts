@@ -64,6 +64,11 @@ export function slotsOf(snapshot: Snapshot, context: SlotContext): Fleet {
   return { slots, strays };
 }
 
+/** Whether anything stands in this slot that a finished rollout would not leave. */
+export function isUnfinished({ old, retiring }: Slot): boolean {
+  return old !== undefined || retiring.length > 0;
+}
+
 /** Whether an instance is a registered, not draining, target of the group to be updated. */
 export function isInService(snapshot: Snapshot, id: string, targetGroupArn: string): boolean {
   return targetsOf(snapshot, id).some(
@@ -96,9 +101,11 @@ export function healthyAtStart(fleet: Fleet, snapshot: Snapshot, targetGroupArn:
   const ours = new Set<string>();
   let count = 0;
   for (const { old, replacement, retiring } of fleet.slots) {
-    const members = [old, replacement, ...retiring].flatMap((member) => member ?? []);
-    for (const { id } of members) ours.add(id);
-    count += Math.max(0, ...members.map(({ id }) => healthyTargets(snapshot, id, targetGroupArn)));
+    const present = [old, replacement, ...retiring].flatMap((member) => member ?? []);
+    for (const { id } of present) ours.add(id);
+    // Beside an old one, what another rollout left is a surplus that will go.
+    const kept = old === undefined ? present : present.filter((one) => !retiring.includes(one));
+    count += Math.max(0, ...kept.map(({ id }) => healthyTargets(snapshot, id, targetGroupArn)));
   }
   const others = snapshot.targets.filter(
     (target) =>
@@ -158,13 +165,14 @@ function toSlot(members: Instance[], snapshot: Snapshot, context: SlotContext): 
   const { config, launched } = context;
   const present = members.filter((member) => !isGone(member));
   const inService = ({ id }: Instance) => isInService(snapshot, id, config.targetGroupArn);
-  const isSick = ({ id }: Instance) =>
-    Number(healthyTargets(snapshot, id, config.targetGroupArn) === 0);
+  const serving = ({ id }: Instance) =>
+    targetsOf(snapshot, id).filter((target) => isServing(snapshot, target)).length;
+  const ours = new Set([...launched.values()].map(({ instanceId }) => instanceId));
   const replacement = present
     .filter((member) => isReplacement(member, snapshot, context))
     .sort(
       by((one) => [
-        isSick(one),
+        -serving(one),
         Number(!inService(one)),
         Number(one.state !== "running"),
         one.launchedAtMs,
@@ -172,7 +180,10 @@ function toSlot(members: Instance[], snapshot: Snapshot, context: SlotContext): 
       ]),
     )[0];
   const rest = present.filter((member) => member !== replacement);
-  const old = rest.filter(inService).sort(by((one) => [isSick(one), one.launchedAtMs, one.id]))[0];
+  // A replacement of this run that has stopped is lost; it is nothing to be replaced in its turn.
+  const old = rest
+    .filter((one) => inService(one) && (isAlive(one) || !ours.has(one.id)))
+    .sort(by((one) => [-serving(one), one.launchedAtMs, one.id]))[0];
   const retiring = rest.filter((member) => member !== old);
   const wanted = registrationsFor(old, members, snapshot, context);
   const isKnown = members.some(({ id }) => launched.has(id)) && present.length > 0;

@@ -197,7 +197,7 @@ describe("a file that cannot be used", () => {
     expect(error).toMatchObject({
       code: "ConfigInvalid",
       message: expect.stringContaining("my/config.json"),
-      hint: expect.stringMatching(/run the same command again/),
+      hint: expect.stringMatching(/run it again/),
     });
   });
 
@@ -207,7 +207,7 @@ describe("a file that cannot be used", () => {
       expect(refusalOf(text)).toMatchObject({
         code: "ConfigInvalid",
         message: expect.stringMatching(/^my\/config\.json is not JSON: ./),
-        hint: expect.stringMatching(/run the same command again/),
+        hint: expect.stringMatching(/run it again/),
       });
     },
   );

@@ -8,6 +8,8 @@ interface AwsFault {
   code?: string;
   /** The code as ELBv2 sent it (`InvalidTarget`), where `name` is the SDK's class (`InvalidTargetException`). */
   Code?: string;
+  /** The action that was asked for, where we noted it. */
+  action?: string;
   $metadata?: { httpStatusCode?: number; requestId?: string };
 }
 
@@ -50,12 +52,7 @@ const capacityCodes = new Set([
   "InsufficientVolumeCapacity",
 ]);
 
-const deniedCodes = new Set([
-  "UnauthorizedOperation",
-  "AccessDenied",
-  "AccessDeniedException",
-  "OptInRequired",
-]);
+const deniedCodes = new Set(["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"]);
 
 const credentialCodes = new Set([
   "CredentialsProviderError",
@@ -153,16 +150,21 @@ export function explain(error: unknown): string {
     message ||
     [status && `HTTP ${status}`, request && `request ${request}`].filter(Boolean).join(", ");
   if (code === "CredentialsProviderError") return rest;
-  return code && !rest.startsWith(code)
-    ? `${code}: ${rest || "no message"}`
-    : rest || String(error);
+  const isDenied = deniedCodes.has(code) && fault.action && !rest.includes(fault.action);
+  if (isDenied) return `${code}: ${fault.action}: ${rest}`;
+  return code && !rest.includes(code) ? `${code}: ${rest || "no message"}` : rest || String(error);
+}
+
+/** Whether AWS_ENDPOINT_URL, or its like in a profile, is not a URL. */
+export function isUnusableEndpoint(error: unknown): boolean {
+  return asFault(error).code === invalidUrl;
 }
 
 /** Whether an error came out of an AWS call at all; anything else is a bug of ours. */
 export function isAwsError(error: unknown): boolean {
   return (
     asFault(error).$metadata !== undefined ||
-    asFault(error).code === invalidUrl ||
+    isUnusableEndpoint(error) ||
     isAboutCredentials(error) ||
     isTransient(error)
   );

@@ -43,7 +43,7 @@ export function announcement(
     case "deregister":
       return `Deregistering instance ${instanceId} (${targets})${aside}`;
     case "drain":
-      return `Waiting for instance to drain (${instanceId}, ${seen})`;
+      return `Waiting for instance to drain (${instanceId}: ${seen})`;
     case "terminate":
       return `Terminating instance ${instanceId}${aside}`;
     case "end":

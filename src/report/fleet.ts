@@ -10,11 +10,6 @@ export function fleetLines(fleet: Fleet, snapshot: Snapshot, plan: Plan): string
   ];
 }
 
-/** Whether anything stands in this slot that a finished rollout would not leave. */
-export function isUnfinished({ old, retiring }: Slot): boolean {
-  return old !== undefined || retiring.length > 0;
-}
-
 function slotLines({ old, replacement, retiring }: Slot, snapshot: Snapshot, plan: Plan): string[] {
   const lines: string[] = [];
   if (old) lines.push(`${describe(old, snapshot)}: not replaced`);

@@ -1,13 +1,15 @@
 import { type Decision, wholeFleet } from "../decide.ts";
 import type { Deployment, Deps } from "../deploy.ts";
-import type { Need, Phase, Situation } from "../needs.ts";
-import type { Slot } from "../slots.ts";
-import type { Instance, TargetRef } from "../snapshot.ts";
+import type { Need, Phase, Plan, Situation } from "../needs.ts";
+import type { Preflight } from "../preflight.ts";
+import type { Fleet, Slot } from "../slots.ts";
+import type { Instance, Snapshot, TargetRef } from "../snapshot.ts";
 import { announcement, passedBetween, placesOf } from "./announcement.ts";
 
 /** Tells what a run does, as it does it. */
 export interface Narrator {
-  notices(notices: readonly string[]): void;
+  /** Everything was checked: what is going to be done. */
+  checked(checked: Preflight): void;
   /** AWS has stopped answering. */
   outage(reason: string): void;
   interrupted(): void;
@@ -16,18 +18,15 @@ export interface Narrator {
   /** A step was carried out. */
   done(need: Need, launched: Instance | undefined): void;
   failed(need: Need, failure: string): void;
-  /** `strays` are instances that no place of the fleet accounts for. */
-  completed(strays: readonly Instance[]): void;
+  /** What is not as it should be though the rollout is complete is told too. */
+  completed(fleet?: Fleet, snapshot?: Snapshot): void;
 }
 
 /** A wait says something again after this long. */
 const silenceMs = 30_000;
 
 /** A narrator that writes to the log, in the words that users of such tools know. */
-export function createNarrator(
-  { config, ami, command }: Deployment,
-  { clock, log }: Deps,
-): Narrator {
+export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps): Narrator {
   const numbers = new Map<string, number>();
   const spoken = new Map<
     string,
@@ -35,6 +34,7 @@ export function createNarrator(
   >();
   const ending = new Map<string, string>();
   const changed = new Set<string>();
+  const told = new Set<string>();
   let total = 0;
   let startedMs: number | undefined;
   let outageMs = Number.NEGATIVE_INFINITY;
@@ -42,21 +42,21 @@ export function createNarrator(
   const slotOf = (slotId: string) =>
     numbers.has(slotId) ? { slot: numbers.get(slotId), slots: total } : {};
 
-  function begin({ fleet, needs, queued }: Decision, { plan }: Situation): void {
+  function begin(replacing: number, upToDate: number, plan: Plan): void {
+    if (startedMs !== undefined || replacing === 0) return;
     startedMs = clock.now();
-    const active = new Set(needs.map(({ slotId }) => slotId)).size + queued.length;
-    if (active === 0) return;
     const group = plan.targetGroups[0];
-    const skipped = fleet.slots.length - active;
+    const drain = Math.max(plan.drainFloorSeconds, group?.deregistrationDelaySeconds ?? 0);
+    const rest = upToDate > 0 ? `, ${upToDate} up to date already` : "";
     log({
       event: "started",
-      message: `Rolling update started: ${instances(active)} of ${group?.name} to ${ami} as "${config.version}"${skipped > 0 ? `, ${skipped} up to date already` : ""}; each old one drains for ${Math.max(plan.drainFloorSeconds, group?.deregistrationDelaySeconds ?? 0)} s`,
+      message: `Rolling update started: ${instances(replacing)} of ${group?.name} to ${ami} as "${config.version}"${rest}; each old one drains for ${drain} s`,
       details: {
         ami,
         version: config.version,
         targetGroup: config.targetGroupArn,
-        replacing: active,
-        upToDate: skipped,
+        replacing,
+        upToDate,
       },
     });
   }
@@ -78,7 +78,10 @@ export function createNarrator(
         ...slotOf(need.slotId),
       });
     }
-    const passed = passedBetween(spoken.get(need.slotId)?.phase, need.phase).map((phase) => ({
+    // An old one that comes back has no way to look back on.
+    const isBack = need.phase === "register" && need.instanceId !== replacement?.id;
+    const before = isBack ? undefined : spoken.get(need.slotId)?.phase;
+    const passed = passedBetween(before, need.phase).map((phase) => ({
       ...need,
       phase,
       instanceId: replacement?.id ?? need.instanceId,
@@ -86,7 +89,11 @@ export function createNarrator(
     for (const one of [...passed, need]) {
       const message = announcement(one, slot, places, mode);
       if (message === undefined) continue;
-      log({ event: one.phase, message, instance: one.instanceId, ...slotOf(need.slotId) });
+      const about =
+        one.phase === "launch"
+          ? { details: { replaces: one.instanceId } }
+          : { instance: one.instanceId };
+      log({ event: one.phase, message, ...about, ...slotOf(need.slotId) });
     }
   }
 
@@ -131,8 +138,9 @@ export function createNarrator(
   }
 
   return {
-    notices(notices) {
+    checked({ notices, plan, pending, upToDate }) {
       for (const message of notices) log({ event: "notice", message });
+      begin(pending, upToDate, plan);
     },
     outage(reason) {
       // Calls are made several at a time, and each of them meets the same outage.
@@ -143,7 +151,8 @@ export function createNarrator(
     interrupted() {
       log({
         event: "stopping",
-        message: `Interrupted: launching and deregistering nothing more, removing replacements that are not healthy yet; a second signal leaves at once, and then "${command}" finishes`,
+        message:
+          "Interrupted: no more launches; removing replacements that are not healthy yet (a second signal leaves at once)",
       });
     },
     decision(decision, situation) {
@@ -153,7 +162,7 @@ export function createNarrator(
       }
       // After a failure nobody waits for a turn any more, but the rollout is no smaller for that.
       total = Math.max(total, numbers.size + queued.filter(({ id }) => !numbers.has(id)).length);
-      if (startedMs === undefined) begin(decision, situation);
+      begin(total, fleet.slots.length - total, situation.plan);
       farewells(decision, situation);
       for (const need of needs) {
         speak(
@@ -176,6 +185,8 @@ export function createNarrator(
       });
     },
     failed(need, failure) {
+      if (told.has(failure)) return;
+      told.add(failure);
       log({
         event: "stopping",
         message: `Stopping: ${failure}`,
@@ -183,13 +194,19 @@ export function createNarrator(
         ...slotOf(need.slotId),
       });
     },
-    completed(strays) {
-      for (const { id, state } of strays) {
-        log({
-          event: "notice",
-          message: `Instance ${id} (${state}) is in no target group; it is left alone`,
-          instance: id,
-        });
+    completed(fleet, snapshot) {
+      for (const { id, state } of fleet?.strays ?? []) {
+        const message = `Instance ${id} (${state}) is in no target group; it is left alone`;
+        log({ event: "notice", message, instance: id });
+      }
+      for (const { replacement } of fleet?.slots ?? []) {
+        const ill = snapshot?.targets.find(
+          (target) => target.instanceId === replacement?.id && target.state !== "healthy",
+        );
+        if (ill === undefined) continue;
+        const why = [ill.state, ill.reason, ill.description].filter(Boolean).join(", ");
+        const message = `Instance ${ill.instanceId} is up to date, but its target is ${why}`;
+        log({ event: "notice", message, instance: ill.instanceId });
       }
       const replaced = changed.size;
       const elapsed = Math.round((clock.now() - (startedMs ?? clock.now())) / 1000);

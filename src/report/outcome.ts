@@ -3,8 +3,8 @@ import type { Deployment } from "../deploy.ts";
 import { DeployError } from "../errors.ts";
 import { reconcile } from "../expectations.ts";
 import type { Run } from "../run.ts";
-import { slotsOf } from "../slots.ts";
-import { fleetLines, isUnfinished } from "./fleet.ts";
+import { isUnfinished, slotsOf } from "../slots.ts";
+import { fleetLines } from "./fleet.ts";
 import type { Narrator } from "./narrator.ts";
 
 /**
@@ -14,7 +14,7 @@ import type { Narrator } from "./narrator.ts";
 export function conclude(run: Run, narrator: Narrator): void {
   const [failure] = run.failures;
   if (run.mode === "rolling") {
-    narrator.completed(run.last?.decision.fleet.strays ?? []);
+    narrator.completed(run.last?.decision.fleet, run.last?.situation.snapshot);
     return;
   }
   if (run.mode === "interrupted") {
@@ -22,7 +22,7 @@ export function conclude(run: Run, narrator: Narrator): void {
     throw new DeployError("Interrupted", `Rolling update interrupted${after}`);
   }
   const { code, message, hint, cause } = failure ?? new DeployError("ReplacementFailed", "");
-  const remedy = code === "ReplacementFailed" ? "mend the cause, or take another AMI" : hint;
+  const remedy = code === "ReplacementFailed" ? "correct the cause, or take another AMI" : hint;
   throw new DeployError(code, `Rolling update stopped: ${message}`, { hint: remedy, cause });
 }
 
@@ -44,14 +44,14 @@ export function withFleet(
   const fleet = slotsOf(seen, { ...plan, ...run.expected });
   const isCutShort = signal.aborted && error.code === "AwsUnreachable";
   const isDone = !fleet.slots.some(isUnfinished);
-  const next = isDone ? undefined : `what finishes the rollout is: ${command}`;
   return new DeployError(
     isCutShort ? "Interrupted" : error.code,
     isCutShort ? `Rolling update interrupted while ${error.message}` : error.message,
     {
       cause: error.cause,
       problems: fleetLines(fleet, seen, plan),
-      hint: [error.hint, next].filter(Boolean).join("; ") || undefined,
+      hint: error.hint,
+      rerun: isDone ? undefined : command,
     },
   );
 }

@@ -421,7 +421,7 @@ async function replacements(fleet: Fleet): Promise<string[]> {
 
 /** The arguments of the command that an error recommends. */
 function commandIn({ stdout }: ProgramEnd): string[] {
-  const command = /what finishes the rollout is: zero-deploy (.*)\.$/im.exec(stdout)?.[1];
+  const command = /To finish the rollout, run:\n +zero-deploy (.*)$/m.exec(stdout)?.[1];
   expect(command).toBeDefined();
   return command?.split(" ") ?? [];
 }

@@ -100,5 +100,5 @@ export function linesOf({ events }: RunResult): string[] {
 /** A run's error as text: message, then what is left, then what to do. */
 export function errorText({ error }: RunResult): string {
   if (!(error instanceof DeployError)) return String(error);
-  return [error.message, ...error.problems, error.hint].join("\n");
+  return [error.message, ...error.problems, error.hint, error.rerun].join("\n");
 }

@@ -75,8 +75,8 @@ describe("a signal", () => {
 
   it("names the command that finishes", async () => {
     const scene = stage(quick);
-    const { error } = await run(scene, { interruptAfterMs: 10_000 });
-    expect(String((error as { hint?: string }).hint)).toContain(`zero-deploy ${IMAGES.good}`);
+    const { error } = await run(scene, { interruptAfterMs: 25_000 });
+    expect(error).toMatchObject({ rerun: `zero-deploy ${IMAGES.good}` });
   });
 
   it("before the first change changes nothing", async () => {

@@ -2,7 +2,12 @@
 // instance: each ends well, or is told by name. Method: rollouts in virtual time with one surprise each.
 import { describe, expect, it } from "vitest";
 import { IMAGES } from "../../src/simulator/catalog.ts";
-import { editInstance, forceAnswer, terminateInstance } from "../../src/simulator/controls.ts";
+import {
+  editInstance,
+  forceAnswer,
+  stopInstance,
+  terminateInstance,
+} from "../../src/simulator/controls.ts";
 import type { RequestRecord } from "../../src/simulator/handler.ts";
 import { changeInstance } from "../../src/simulator/instances.ts";
 import { watchInvariants } from "../../src/simulator/invariants.ts";
@@ -270,7 +275,7 @@ describe("an outage right after a change", () => {
     const result = await run(scene, { faults: from("RunInstances"), interruptAfterMs: 60_000 });
     expect(result.error).toMatchObject({ code: "Interrupted" });
     expect(errorText(result)).toContain(newest(scene));
-    expect(scene.clock.now() - startMs).toBeLessThan(70_000);
+    expect(scene.clock.now() - startMs).toBeLessThan(100_000);
   });
 });
 
@@ -312,6 +317,149 @@ describe("a new instance that falls ill after its old one has left", () => {
     );
     expect(changesOf(result.requests).filter((one) => one === "RunInstances").length).toBeLessThan(
       6,
+    );
+  });
+});
+
+describe("a replacement that goes while its old one drains", () => {
+  const afterLeaving = (scene: Stage, surprise: (id: string) => void, delayMs: number) =>
+    at("DeregisterTargets", () => {
+      const id = newest(scene);
+      scene.clock.at(scene.clock.now() + delayMs, () => surprise(id));
+    });
+
+  it.each([1, 3])(
+    "by stopping is lost, in a fleet of %i: the old one comes back, nothing else is launched",
+    async (instances) => {
+      const scene = stage({ ...hurried, instances });
+      const result = await run(
+        scene,
+        afterLeaving(scene, (id) => stopInstance(scene.aws.world, id), 5_000),
+      );
+      expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+      expect(launchesOf(scene)).toBe(1);
+      await scene.clock.sleep(60_000);
+      const live = fleetOf(scene);
+      expect(live.map(({ id }) => id)).toEqual(scene.aws.oldInstanceIds);
+      for (const { targets } of live)
+        expect(targets.map(({ state }) => state)).toEqual(["healthy"]);
+      expectSuccess(await run(scene));
+      expectConverged(scene);
+    },
+  );
+
+  it("by falling ill keeps the old one, which comes back", async () => {
+    const scene = stage({ ...hurried, instances: 1, zones: 1 });
+    const result = await run(
+      scene,
+      afterLeaving(scene, (id) => forceAnswer(scene.aws.world, id, 503), 1_000),
+    );
+    expect(errorText(result)).toContain("became unhealthy while the one it replaces was draining");
+    await scene.clock.sleep(60_000);
+    expect(fleetOf(scene).map(({ id, targets }) => [id, targets[0]?.state])).toEqual([
+      [scene.aws.oldInstanceIds[0], "healthy"],
+    ]);
+  });
+
+  it("in the run after the one that was killed at that moment, brings the old one back too", async () => {
+    const scene = stage(two);
+    const [first = ""] = scene.aws.oldInstanceIds;
+    await run(scene, {
+      faults: ({ action }) => (action === "DeregisterTargets" ? { kind: "crashAfter" } : undefined),
+    });
+    const id = newest(scene);
+    scene.clock.at(scene.clock.now() + 14_000, () => terminateInstance(scene.aws.world, id));
+    const result = await run(scene);
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    await scene.clock.sleep(60_000);
+    expect(fleetOf(scene).map((one) => one.id)).toContain(first);
+    for (const { targets } of fleetOf(scene)) expect(targets).toHaveLength(1);
+    expectSuccess(await run(scene));
+    expectConverged(scene);
+  });
+});
+
+describe("a signal, and AWS that answers the next look with an error", () => {
+  it("still removes a replacement that is not healthy", async () => {
+    for (let second = 11; second < 30; second += 2) {
+      const scene = stage(two);
+      const signalMs = scene.clock.now() + second * 1000;
+      let isOver = false;
+      const result = await run(scene, {
+        interruptAfterMs: second * 1000,
+        faults: ({ atMs }) => {
+          if (atMs < signalMs || isOver) return undefined;
+          isOver = true;
+          return { kind: "throttle" };
+        },
+      });
+      expect(result.error, `after ${second} s`).toMatchObject({ code: "Interrupted" });
+      for (const { imageId, targets } of fleetOf(scene)) {
+        if (imageId === IMAGES.good) expect(targets[0]?.state, `after ${second} s`).toBe("healthy");
+      }
+    }
+  });
+});
+
+describe("leftovers", () => {
+  const killedAt = (action: string, options: RunOptions = {}): RunOptions => ({
+    ...options,
+    faults: (request) =>
+      request.action === action && request.params.get("DryRun") !== "true"
+        ? { kind: "crashAfter" }
+        : undefined,
+  });
+
+  it("that reads do not show yet are found before there is nothing to do", async () => {
+    const scene = stage(two);
+    expectSuccess(await run(scene));
+    await run(scene, killedAt("RunInstances", { version: "v3" }));
+    expectSuccess(await run(scene, { staleReadsMs: 8_000, lagIsConstant: true }));
+    expect(fleetOf(scene)).toHaveLength(2);
+    expectConverged(scene);
+  });
+
+  it("that hold the last address of a subnet do not stop a run that will remove them", async () => {
+    const scene = stage({ ...hurried, instances: 1, zones: 1 });
+    const { world } = scene.aws;
+    for (const subnet of world.subnets.values()) {
+      world.subnets.set(subnet.id, { ...subnet, usableAddresses: 2 });
+    }
+    await run(scene, killedAt("RunInstances"));
+    expectSuccess(await run(scene, { version: "v3" }));
+    expectConverged(scene, { version: "v3" });
+  });
+
+  it("that serve in more places than the old one take its part", async () => {
+    const scene = stage({ ...two, secondPort: 9090 });
+    const [first = ""] = scene.aws.oldInstanceIds;
+    const { world, secondTargetGroupArn = "" } = scene.aws;
+    await run(scene, {
+      faults: ({ action }) =>
+        action === "DeregisterTargets" ? { kind: "crashBefore" } : undefined,
+    });
+    const group = world.targetGroups.get(secondTargetGroupArn);
+    if (group === undefined) throw new Error("the stage has a second group");
+    world.actAs({ by: "control" }, () =>
+      deregisterTarget(world, group, targetId(group.arn, first, 9090)),
+    );
+    expectSuccess(await run(scene, { version: "v3" }));
+    expectConverged(scene, { version: "v3" });
+    expect(fleetOf(scene)).toHaveLength(2);
+  });
+});
+
+describe("an instance that is up to date and ill", () => {
+  it("is told of, though there is nothing to do", async () => {
+    const scene = stage(two);
+    expectSuccess(await run(scene));
+    const id = newest(scene);
+    forceAnswer(scene.aws.world, id, 503);
+    await scene.clock.sleep(60_000);
+    const result = await run(scene);
+    expectSuccess(result);
+    expect(linesOf(result).join("\n")).toContain(
+      `${id} is up to date, but its target is unhealthy`,
     );
   });
 });
