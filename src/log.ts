@@ -82,7 +82,10 @@ function toText(line: JsonLine, isColoured: boolean): string {
           ? paint(["green", "bold"], line.message)
           : line.message;
   const rest = (line.problems ?? []).map((problem) => `  - ${problem}`);
-  if (line.hint) rest.push(`  ${line.hint.charAt(0).toUpperCase()}${line.hint.slice(1)}.`);
+  if (line.hint) {
+    const end = line.hint.endsWith("?") ? "" : ".";
+    rest.push(`  ${line.hint.charAt(0).toUpperCase()}${line.hint.slice(1)}${end}`);
+  }
   // Alone on its line, to be copied.
   if (line.rerun) rest.push("  To finish the rollout, run:", `    ${line.rerun}`);
   return [`${time} ${slot}${message}`, ...rest].join("\n");

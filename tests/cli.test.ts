@@ -231,6 +231,25 @@ describe("output", () => {
   });
 });
 
+describe("started by npx", () => {
+  it("stops when the shell in between is killed, which is all that it sees of the signal", async () => {
+    const program = startProgram([ami], {
+      isThroughShell: true,
+      folder: folderWith(example),
+      env: {
+        npm_command: "exec",
+        AWS_ENDPOINT_URL: "http://127.0.0.1:1",
+        AWS_ACCESS_KEY_ID: "AKIDEXAMPLE",
+        AWS_SECRET_ACCESS_KEY: "secret",
+      },
+    });
+    await program.line(/AWS does not answer/);
+    program.process.kill("SIGTERM");
+    const { stdout } = await program.end;
+    expect(stdout).toContain("Interrupted before the first change; nothing was changed");
+  });
+});
+
 /** A folder with a config.json. */
 function folderWith(config: string | Readonly<Record<string, unknown>>): string {
   const folder = newFolder();

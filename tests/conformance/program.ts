@@ -29,6 +29,8 @@ export interface ProgramOptions {
   /** Environment variables beside PATH and an empty HOME; undefined takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly folder?: string;
+  /** Through a shell, as npx does it: `process` is the shell then. */
+  readonly isThroughShell?: boolean;
 }
 
 const running = new Set<ChildProcess>();
@@ -48,7 +50,12 @@ export function startProgram(args: readonly string[], options: ProgramOptions = 
   }
   const startedMs = performance.now();
   const folder = options.folder ?? newFolder();
-  const child = spawn(process.execPath, [programFile, ...args], {
+  const command = [process.execPath, programFile, ...args];
+  // With a command after it, the shell does not make way for the program.
+  const [file = "", ...rest] = options.isThroughShell
+    ? ["sh", "-c", '"$0" "$@"; true', ...command]
+    : command;
+  const child = spawn(file, rest, {
     cwd: folder,
     env: {
       PATH: process.env.PATH,

@@ -88,7 +88,7 @@ describe("an outage of AWS", () => {
   );
 
   it("does not count against the wait it falls into", async () => {
-    const timings = { ...quick.timings, statusChecks: [100_000, 100_000] as const };
+    const timings = { ...quick.timings, statusChecks: [430_000, 430_000] as const };
     const scene = stage({ ...quick, instances: 1, zones: 1, timings });
     const fromMs = scene.clock.now() + 30_000;
     expectSuccess(await run(scene, { faults: during(fromMs, fromMs + 390_000) }));
