@@ -51,7 +51,7 @@ describe.concurrent("a rolling update", () => {
           "Registering instance to target group (ID, port 8080 of my-targets)",
           "Waiting for health check to pass (ID)",
           "Deregistering instance ID (port 8080 of my-targets)",
-          "Waiting for instance to drain (ID, target health: deregistered; the load balancer may still send requests; up to 30 s left)",
+          "Waiting for instance to drain (ID: deregistered, up to 30 s left)",
           "Terminating instance ID",
           "Instance ID terminated",
         ].map((message) => `[${slot}/3] ${message}`),
