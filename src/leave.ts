@@ -1,4 +1,4 @@
-import { within } from "./arrive.ts";
+import { within } from "./limits.ts";
 import { type Need, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
 import { healthyTargets, type Slot } from "./slots.ts";
 import { type Instance, isRegistered, isServing, targetsOf } from "./snapshot.ts";

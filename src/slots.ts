@@ -93,6 +93,11 @@ export function isHealthyAt(
   );
 }
 
+/** Whether the replacement serves wherever the old one did. */
+export function isWell({ replacement, wanted }: Slot, snapshot: Snapshot): boolean {
+  return replacement !== undefined && isHealthyAt(snapshot, replacement.id, wanted);
+}
+
 /**
  * Healthy targets of a group as the fleet needs them: a slot that two serve at once counts as one, since the second
  * is a replacement on its way.

@@ -1,9 +1,10 @@
-import { type Decision, wholeFleet } from "../decide.ts";
+import type { Decision } from "../decide.ts";
 import type { Deployment, Deps } from "../deploy.ts";
 import type { Need, Phase, Plan, Situation } from "../needs.ts";
 import type { Preflight } from "../preflight.ts";
 import type { Fleet, Slot } from "../slots.ts";
 import type { Instance, Snapshot, TargetRef } from "../snapshot.ts";
+import { wholeFleet } from "../turns.ts";
 import { announcement, passedBetween, placesOf } from "./announcement.ts";
 
 /** Tells what a run does, as it does it. */
