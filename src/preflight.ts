@@ -240,6 +240,7 @@ function refusal(config: Config, problems: readonly string[]): DeployError {
   return new DeployError(
     "PreflightFailed",
     `The rolling update cannot start: ${problems.length} problem${problems.length === 1 ? "" : "s"} in ${config.region}`,
-    { problems, hint: "correct this and run it again; nothing was changed" },
+    // They are found several at a time, in whatever order AWS answers.
+    { problems: [...problems].sort(), hint: "correct this and run it again; nothing was changed" },
   );
 }
