@@ -8,8 +8,8 @@ export const wholeFleet = "fleet";
 
 /**
  * The slots that may launch now: unhealthy ones first, then the oldest. Pending and running instances never exceed the
- * number of slots by more than max-surge, until one replacement has proven itself, it goes alone, and while one that had
- * is not healthy any more, none goes.
+ * number of slots by more than max-surge. Until one replacement has proven itself, it goes alone; while one that had is
+ * not healthy any more, none goes.
  * Example: 3 slots and max-surge 2 allow 5 instances. At the start 3 run: one launches, as the first goes alone. Once
  * its old one leaves, 4 run, so one more may launch; once that old one is terminated, 2.
  */
