@@ -1,4 +1,4 @@
-import { dryRunSucceeded } from "./action.ts";
+import { type Action, dryRunSucceeded } from "./action.ts";
 import { EC2_ACTIONS } from "./ec2.ts";
 import { ELBV2_ACTIONS } from "./elbv2.ts";
 import { AwsError } from "./errors.ts";
@@ -14,7 +14,15 @@ import {
   type WireResponse,
 } from "./query.ts";
 import type { WireRecord } from "./records.ts";
+import { STS_ACTIONS } from "./sts.ts";
+import { takeTokens } from "./token-buckets.ts";
 import type { World } from "./world.ts";
+
+const ACTIONS: Readonly<Record<Service, ReadonlyMap<string, Action>>> = {
+  ec2: EC2_ACTIONS,
+  elasticloadbalancing: ELBV2_ACTIONS,
+  sts: STS_ACTIONS,
+};
 
 /** A request, routed. */
 export interface Call extends FormRequest {
@@ -54,8 +62,7 @@ export function answerCall(world: World, call: Call, asOfMs?: number): WireRespo
 }
 
 function run(world: World, call: Call, asOfMs?: number): WireRecord {
-  const actions = call.service === "ec2" ? EC2_ACTIONS : ELBV2_ACTIONS;
-  const action = actions.get(call.action);
+  const action = ACTIONS[call.service].get(call.action);
   if (call.version !== API_VERSIONS[call.service]) {
     throw new AwsError(
       "NoSuchVersion",
@@ -68,6 +75,7 @@ function run(world: World, call: Call, asOfMs?: number): WireRecord {
       `The action ${call.action} is not valid for this web service.`,
     );
   }
+  takeTokens(world, call);
   const parameters = readParameters(call.service, action.fields, call.parameters);
   const context = action.mutates ? { world } : { world, asOfMs };
   const result = action.run(context, parameters as never);

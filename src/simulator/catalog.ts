@@ -25,6 +25,17 @@ export const DEFAULT_BEHAVIOURS: Readonly<Record<string, ImageBehaviour>> = {
   [IMAGES.slow]: "slow",
 };
 
+/** Every way an AMI can behave. */
+export const behaviours: readonly ImageBehaviour[] = [
+  ...new Set(Object.values(DEFAULT_BEHAVIOURS)),
+];
+
+/** The AMI to roll out whose instances behave like this. */
+export function imageThatIs(behaviour: ImageBehaviour): string {
+  const ids = Object.keys(DEFAULT_BEHAVIOURS).filter((id) => id !== IMAGES.old);
+  return ids.find((id) => DEFAULT_BEHAVIOURS[id] === behaviour) ?? IMAGES.good;
+}
+
 /** An AMI as a team bakes them: 8 GiB, 64-bit Intel, root device /dev/xvda. */
 export function makeImage(id: string, behaviour: ImageBehaviour): Image {
   return {

@@ -14,10 +14,12 @@ import {
   describeSubnets,
 } from "./ec2/network-actions.ts";
 import { runInstances } from "./ec2/run-instances.ts";
+import { createTags } from "./ec2/tag-actions.ts";
 import { describeVolumes } from "./ec2/volume-actions.ts";
 
 /** The actions of EC2 that are understood; every other name is answered with InvalidAction. */
 export const EC2_ACTIONS: ReadonlyMap<string, Action> = new Map([
+  ["CreateTags", createTags],
   ["DescribeAddresses", describeAddresses],
   ["DescribeImages", describeImages],
   ["DescribeInstanceAttribute", describeInstanceAttribute],

@@ -1,9 +1,17 @@
 import type { Action } from "./action.ts";
 import {
-  describeLoadBalancers,
+  describeAccountLimits,
+  describeListenerAttributes,
+  describeLoadBalancerAttributes,
   describeTargetGroupAttributes,
-  describeTargetGroups,
-} from "./elbv2/group-actions.ts";
+} from "./elbv2/attribute-actions.ts";
+import { describeLoadBalancers, describeTargetGroups } from "./elbv2/group-actions.ts";
+import {
+  describeListenerCertificates,
+  describeListeners,
+  describeRules,
+} from "./elbv2/listener-actions.ts";
+import { addTags, describeTags, removeTags } from "./elbv2/tag-actions.ts";
 import {
   deregisterTargets,
   describeTargetHealth,
@@ -15,10 +23,19 @@ import {
  * InvalidAction.
  */
 export const ELBV2_ACTIONS: ReadonlyMap<string, Action> = new Map([
+  ["AddTags", addTags],
   ["DeregisterTargets", deregisterTargets],
+  ["DescribeAccountLimits", describeAccountLimits],
+  ["DescribeListenerAttributes", describeListenerAttributes],
+  ["DescribeListenerCertificates", describeListenerCertificates],
+  ["DescribeListeners", describeListeners],
+  ["DescribeLoadBalancerAttributes", describeLoadBalancerAttributes],
   ["DescribeLoadBalancers", describeLoadBalancers],
+  ["DescribeRules", describeRules],
+  ["DescribeTags", describeTags],
   ["DescribeTargetGroupAttributes", describeTargetGroupAttributes],
   ["DescribeTargetGroups", describeTargetGroups],
   ["DescribeTargetHealth", describeTargetHealth],
   ["RegisterTargets", registerTargets],
+  ["RemoveTags", removeTags],
 ]);

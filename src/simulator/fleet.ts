@@ -1,6 +1,7 @@
 import { DEFAULT_BEHAVIOURS, INSTANCE_TYPES, makeImage } from "./catalog.ts";
 import { newId } from "./ids.ts";
 import {
+  addListener,
   addLoadBalancer,
   addNetwork,
   addSecurityGroup,
@@ -8,6 +9,7 @@ import {
   type TargetGroupOptions,
 } from "./network.ts";
 import { addHealthyTarget, addOldInstance } from "./old-instances.ts";
+import type { Prober } from "./probe.ts";
 import type { ImageBehaviour, LoadBalancer, Subnet } from "./records.ts";
 import { attachTargets } from "./targets.ts";
 import { createWorld, type Timings, type World } from "./world.ts";
@@ -36,6 +38,7 @@ export interface SimulatedAwsOptions extends TargetGroupOptions {
   /** AMIs and what they do, beside those of IMAGES. */
   readonly imageBehaviours?: Readonly<Record<string, ImageBehaviour>>;
   readonly timings?: Partial<Timings>;
+  readonly prober?: Prober;
   /** Tags of old instances beside Name. */
   readonly tags?: Readonly<Record<string, string>>;
 }
@@ -61,8 +64,8 @@ const KEY_NAME = "my-key";
  * Makes a world with a load balancer, its target group and a healthy fleet of IMAGES.old behind it.
  */
 export function createSimulatedAws(options: SimulatedAwsOptions): SimulatedAws {
-  const { clock, seed = 1, region = "eu-west-1", timings } = options;
-  const world = createWorld({ clock, seed, region, timings });
+  const { clock, seed = 1, region = "eu-west-1", timings, prober } = options;
+  const world = createWorld({ clock, seed, region, timings, prober });
   const { instanceType = "t3.micro" } = options;
   const vpcId = newId(world, "vpc");
   const subnets = addNetwork(world, vpcId, options.zones ?? 3);
@@ -70,6 +73,10 @@ export function createSimulatedAws(options: SimulatedAwsOptions): SimulatedAws {
   world.keyPairs.set(KEY_NAME, { name: KEY_NAME, id: newId(world, "key") });
   world.instanceProfiles.add(`arn:aws:iam::${world.accountId}:instance-profile/app`);
   for (const type of INSTANCE_TYPES) world.instanceTypes.set(type.name, type);
+  const { port = 8080, secondPort, healthCheck } = options;
+  for (const open of [port, secondPort, Number(healthCheck?.port)]) {
+    if (open) world.applicationPorts.add(open);
+  }
   const behaviours = { ...DEFAULT_BEHAVIOURS, ...options.imageBehaviours };
   for (const [id, behaviour] of Object.entries(behaviours)) {
     world.images.set(id, makeImage(id, behaviour));
@@ -91,6 +98,8 @@ export function createSimulatedAws(options: SimulatedAwsOptions): SimulatedAws {
     options.secondPort === undefined
       ? undefined
       : addTargetGroup(world, balancer, "my-second-targets", options.secondPort, options);
+  addListener(world, balancer, group, 80);
+  if (second !== undefined) addListener(world, balancer, second, second.port);
   attachTargets(world);
   const oldInstanceIds = Array.from({ length: options.instances ?? 3 }, (_, index) => {
     const subnet = subnets[index % subnets.length] as Subnet;
@@ -104,7 +113,7 @@ export function createSimulatedAws(options: SimulatedAwsOptions): SimulatedAws {
       tags,
     });
     if (group.type !== "instance") return instance.id;
-    addHealthyTarget(world, group, instance, options.port ?? 8080);
+    addHealthyTarget(world, group, instance, port);
     if (second !== undefined) addHealthyTarget(world, second, instance, second.port);
     return instance.id;
   });

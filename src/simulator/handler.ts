@@ -2,20 +2,12 @@ import { answerCall, type Call, parseCall } from "./api.ts";
 import { connectionReset, type Fault, type Faults, SimulatedCrash } from "./faults.ts";
 import { newRequestId } from "./ids.ts";
 import { errorResponse, type Service, type WireResponse } from "./query.ts";
+import { readTimeMs, type StaleReads } from "./stale-reads.ts";
+import { throttled } from "./token-buckets.ts";
 import type { World } from "./world.ts";
 
 /** How one client of the simulated AWS fares. */
-export interface HandlerOptions {
-  /**
-   * Reads answer the world as it was up to this many milliseconds ago, every read by a lag of its
-   * own. Default 0.
-   */
-  readonly staleReadsMs?: number;
-  /**
-   * True: every read lags by exactly `staleReadsMs`, so that time never runs backwards. Default
-   * false.
-   */
-  readonly lagIsConstant?: boolean;
+export interface HandlerOptions extends StaleReads {
   readonly faults?: Faults;
 }
 
@@ -125,31 +117,19 @@ function replyTo(
       answerCall(world, call, asOfMs);
       return "crash";
     default:
-      return errorResponse(call.service, newRequestId(world), faultError(call, fault));
+      return errorResponse(call.service, newRequestId(world), faultError(world, call, fault));
   }
 }
 
 /** Error code, text and status of a fault that AWS itself answers (botocore's retry tables). */
 function faultError(
-  call: Call,
+  world: World,
+  { service, action }: Call,
   fault: Extract<Fault, { kind: "throttle" | "serverError" | "error" }>,
 ) {
   if (fault.kind === "error") return fault;
-  if (fault.kind === "serverError") {
-    return { code: "InternalError", message: "An internal error has occurred", status: 500 };
-  }
-  if (call.service !== "ec2") return { code: "Throttling", message: "Rate exceeded", status: 400 };
-  return { code: "RequestLimitExceeded", message: "Request limit exceeded.", status: 503 };
-}
-
-/** The time a read is answered for; undefined for reads that do not lag. */
-function readTimeMs(world: World, options: HandlerOptions, sequence: number): number | undefined {
-  const { staleReadsMs = 0, lagIsConstant = false } = options;
-  if (staleReadsMs === 0) return undefined;
-  const lagMs = lagIsConstant
-    ? staleReadsMs
-    : world.random.between(`lag:${world.nowMs()}:${sequence}`, [0, staleReadsMs]);
-  return world.nowMs() - lagMs;
+  if (fault.kind === "throttle") return throttled(world, service, action);
+  return { code: "InternalError", message: "An internal error has occurred", status: 500 };
 }
 
 function textOf(body: unknown): string {

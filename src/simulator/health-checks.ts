@@ -36,20 +36,22 @@ export function scheduleCheck(world: World, id: string, atMs: number): void {
     const target = world.targets.get(id);
     const group = world.targetGroups.get(target?.targetGroupArn ?? "");
     if (group === undefined || !isCurrent(target)) return;
-    const answer = world.instances.get(target.instanceId)?.answer ?? "timeout";
-    // A target that does not answer is known not to when the timeout is over; the next check waits
-    // for nobody.
-    const resultMs = answer === "timeout" ? group.healthCheck.timeoutSeconds * 1000 : 0;
+    const { healthCheck } = group;
+    const request = {
+      instanceId: target.instanceId,
+      port: healthCheck.port === "traffic-port" ? target.port : Number(healthCheck.port),
+      path: healthCheck.path ?? "/",
+      timeoutMs: healthCheck.timeoutSeconds * 1000,
+    };
+    // The next check waits for nobody: a slow answer does not shift it.
     const nextMs = atMs + intervalOf(world, group.arn);
-    const apply = () => {
+    world.prober.probe(world, request, (answer) => {
       const current = world.targets.get(id);
       if (!isCurrent(current)) return;
       const checked = applyAnswer(world, group, current, answer);
       if (checked !== current) world.targets.set(id, checked);
-      if (checked !== current) scheduleCheck(world, id, nextMs);
-    };
-    if (resultMs === 0) apply();
-    else world.schedule(atMs + resultMs, apply);
+      if (checked !== current || !world.prober.isPlanned) scheduleCheck(world, id, nextMs);
+    });
   });
 }
 

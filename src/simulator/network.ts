@@ -1,5 +1,5 @@
 import { newId } from "./ids.ts";
-import type { HealthCheck, LoadBalancer, Subnet, TargetGroup } from "./records.ts";
+import type { HealthCheck, Listener, LoadBalancer, Subnet, TargetGroup } from "./records.ts";
 import type { World } from "./world.ts";
 
 /** How long the load balancer has been there: 90 days. */
@@ -132,4 +132,25 @@ export function addTargetGroup(
   };
   world.targetGroups.set(arn, group);
   return group;
+}
+
+/** Adds a listener to a load balancer: what comes in on `port` is forwarded to a target group. */
+export function addListener(
+  world: World,
+  balancer: LoadBalancer,
+  group: TargetGroup,
+  port: number,
+): Listener {
+  const id = (kind: string) => world.random.hex(`${kind}:${balancer.arn}:${port}`, 16);
+  const arn = `${balancer.arn.replace(":loadbalancer/", ":listener/")}/${id("listener")}`;
+  const listener: Listener = {
+    arn,
+    loadBalancerArn: balancer.arn,
+    protocol: balancer.type === "application" ? "HTTP" : "TCP",
+    port,
+    targetGroupArn: group.arn,
+    defaultRuleArn: `${arn.replace(":listener/", ":listener-rule/")}/${id("listener-rule")}`,
+  };
+  world.listeners.set(arn, listener);
+  return listener;
 }

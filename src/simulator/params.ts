@@ -1,5 +1,5 @@
 import { AwsError } from "./errors.ts";
-import { type ParameterTree, type Service, treeOf } from "./query.ts";
+import { type ParameterTree, PROTOCOLS, type Service, treeOf } from "./query.ts";
 
 /** What an action accepts under a name. Whatever is not declared is refused, as AWS refuses it. */
 export type Spec =
@@ -31,7 +31,7 @@ export const FILTERS = { list: { fields: { Name: "string", Value: { list: "strin
 
 /**
  * Reads a request's parameters by what its action declares. Throws AwsError: UnknownParameter (EC2)
- * or ValidationError (ELB) for a name that is not declared, and InvalidParameterValue or
+ * or ValidationError (AWS query) for a name that is not declared, and InvalidParameterValue or
  * ValidationError for a value that is not what it should be.
  */
 export function readParameters<F extends Fields>(
@@ -47,7 +47,7 @@ export function readParameters<F extends Fields>(
  */
 export function required<T>(service: Service, name: string, value: T | undefined): T {
   if (value !== undefined && value !== "") return value;
-  if (service === "ec2") {
+  if (PROTOCOLS[service] === "ec2") {
     throw new AwsError("MissingParameter", `The request must contain the parameter ${name}`);
   }
   throw new AwsError(
@@ -83,10 +83,13 @@ function readValue(service: Service, spec: Spec, tree: ParameterTree, path: stri
   return readScalar(service, spec, tree.value ?? "", path);
 }
 
-/** EC2 numbers its lists `Name.1`, ELB `Name.member.1`; an empty list of ELB is sent as `Name=`. */
+/**
+ * EC2 numbers its lists `Name.1`, AWS query `Name.member.1`; an empty list of the latter is sent as
+ * `Name=`.
+ */
 function readList(service: Service, item: Spec, tree: ParameterTree, path: string): unknown[] {
-  const members = service === "ec2" ? tree : tree.children.get("member");
-  if (service !== "ec2" && members === undefined && tree.children.size > 0) {
+  const members = PROTOCOLS[service] === "ec2" ? tree : tree.children.get("member");
+  if (members === undefined && tree.children.size > 0) {
     throw unknownParameter(service, `${path}.${[...tree.children.keys()].join(".")}`);
   }
   return [...(members?.children ?? [])]
@@ -107,12 +110,11 @@ function readScalar(
   if (spec === "integer" && /^-?\d+$/.test(text)) return Number(text);
   if (spec === "boolean" && /^(true|false)$/i.test(text)) return text.toLowerCase() === "true";
   if (spec === "string") return text;
-  const code = service === "ec2" ? "InvalidParameterValue" : "ValidationError";
+  const code = PROTOCOLS[service] === "ec2" ? "InvalidParameterValue" : "ValidationError";
   throw new AwsError(code, `Invalid value '${text}' for ${path}. It must be of type ${spec}.`);
 }
 
 function unknownParameter(service: Service, name: string): AwsError {
-  return service === "ec2"
-    ? new AwsError("UnknownParameter", `The parameter ${name} is not recognized`)
-    : new AwsError("ValidationError", `The parameter ${name} is not recognized`);
+  const code = PROTOCOLS[service] === "ec2" ? "UnknownParameter" : "ValidationError";
+  return new AwsError(code, `The parameter ${name} is not recognized`);
 }

@@ -1,8 +1,18 @@
 import type { AwsError } from "./errors.ts";
 import type { WireRecord, WireValue } from "./records.ts";
 
-/** The two services, by the name that credentials are scoped to. */
-export type Service = "ec2" | "elasticloadbalancing";
+/** The services, by the name that credentials are scoped to. */
+export type Service = "ec2" | "elasticloadbalancing" | "sts";
+
+/**
+ * How each service numbers lists and wraps answers: EC2 has a protocol of its own, the others speak
+ * AWS query (botocore's service models, `protocol`).
+ */
+export const PROTOCOLS: Readonly<Record<Service, "ec2" | "query">> = {
+  ec2: "ec2",
+  elasticloadbalancing: "query",
+  sts: "query",
+};
 
 /** Parameters of a request as a tree: `Filter.1.Name` is `{ Filter: { 1: { Name } } }`. */
 export interface ParameterTree {
@@ -25,15 +35,18 @@ export interface WireResponse {
   readonly body: string;
 }
 
-/** The API versions both services answer to, and the namespaces of their answers. */
+/** The API version each service answers to. */
 export const API_VERSIONS: Readonly<Record<Service, string>> = {
   ec2: "2016-11-15",
   elasticloadbalancing: "2015-12-01",
+  sts: "2011-06-15",
 };
 
+/** The XML namespaces of their answers (botocore's service models, `xmlNamespace`). */
 const NAMESPACES: Readonly<Record<Service, string>> = {
   ec2: `http://ec2.amazonaws.com/doc/${API_VERSIONS.ec2}/`,
   elasticloadbalancing: `http://elasticloadbalancing.amazonaws.com/doc/${API_VERSIONS.elasticloadbalancing}/`,
+  sts: `https://sts.amazonaws.com/doc/${API_VERSIONS.sts}/`,
 };
 
 /** Reads a form body; spaces may be `%20` (the JavaScript SDK) or `+` (botocore). */
@@ -69,8 +82,8 @@ export function treeOf(parameters: ReadonlyMap<string, string>): ParameterTree {
 }
 
 /**
- * The answer to a request that succeeded. EC2 has no wrapper around its result, ELB has (botocore's
- * service models).
+ * The answer to a request that succeeded. EC2 has no wrapper around its result, AWS query has
+ * (botocore's service models).
  */
 export function successResponse(
   service: Service,
@@ -79,7 +92,7 @@ export function successResponse(
   result: WireRecord,
 ): WireResponse {
   const body =
-    service === "ec2"
+    PROTOCOLS[service] === "ec2"
       ? `<requestId>${requestId}</requestId>${membersToXml(result, "item")}`
       : `<${action}Result>${membersToXml(result, "member")}</${action}Result>` +
         `<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`;
@@ -97,7 +110,7 @@ export function errorResponse(
   { code, message, status }: Pick<AwsError, "code" | "message" | "status">,
 ): WireResponse {
   const inner = `<Code>${escapeXml(code)}</Code><Message>${escapeXml(message)}</Message>`;
-  if (service === "ec2") {
+  if (PROTOCOLS[service] === "ec2") {
     const body =
       `<Response><Errors><Error>${inner}</Error></Errors>` +
       `<RequestID>${requestId}</RequestID></Response>`;

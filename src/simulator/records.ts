@@ -192,6 +192,16 @@ export interface LoadBalancer {
   readonly createdAtMs: number;
 }
 
+export interface Listener {
+  readonly arn: string;
+  readonly loadBalancerArn: string;
+  readonly protocol: "HTTP" | "TCP";
+  readonly port: number;
+  /** Where its default rule, the only one it has, forwards everything to. */
+  readonly targetGroupArn: string;
+  readonly defaultRuleArn: string;
+}
+
 export interface HealthCheck {
   readonly protocol: string;
   /** "traffic-port", or a port number as text. */

@@ -1,3 +1,4 @@
+import { type Prober, plannedProber } from "./probe.ts";
 import { createRandom, type Random, type Range } from "./random.ts";
 import type {
   Image,
@@ -5,14 +6,17 @@ import type {
   InstanceType,
   KeyPair,
   LaunchRequest,
+  Listener,
   LoadBalancer,
   SecurityGroup,
   Subnet,
+  Tag,
   Target,
   TargetGroup,
   Volume,
 } from "./records.ts";
 import { createTable, type Table } from "./table.ts";
+import type { BucketLevel } from "./token-buckets.ts";
 
 /**
  * How long things take, in milliseconds; each is drawn anew from its range for every instance or
@@ -35,6 +39,9 @@ export interface Timings {
   readonly terminatedIsVisible: Range;
   readonly applicationRegistration: Range;
   readonly networkRegistration: Range;
+  /** For how long a load balancer goes on sending new requests to a target that was deregistered. */
+  readonly applicationDeregistration: Range;
+  readonly networkDeregistration: Range;
   /**
    * From terminated until a target nobody deregistered shows as draining, and from there until it
    * leaves lists.
@@ -61,6 +68,8 @@ export const DEFAULT_TIMINGS: Timings = {
   terminatedIsVisible: [3_600_000, 3_600_000],
   applicationRegistration: [3_000, 12_000],
   networkRegistration: [90_000, 180_000],
+  applicationDeregistration: [15_000, 20_000],
+  networkDeregistration: [110_000, 120_000],
   abandonedIsNoticed: [5_000, 15_000],
   abandonedIsListed: [30_000, 60_000],
 };
@@ -100,8 +109,17 @@ export interface World {
   readonly instanceProfiles: Set<string>;
   readonly targetGroups: Map<string, TargetGroup>;
   readonly loadBalancers: Map<string, LoadBalancer>;
+  readonly listeners: Map<string, Listener>;
+  /** Tags of load balancers, target groups, listeners and rules, by ARN. */
+  readonly elbTags: Map<string, readonly Tag[]>;
   /** By client token and its scope. */
   readonly launchRequests: Map<string, LaunchRequest>;
+  /** The token buckets that requests have taken from. */
+  readonly buckets: Map<string, BucketLevel>;
+  /** The ports that the application of every instance listens on. */
+  readonly applicationPorts: Set<number>;
+  /** How health checks are made. */
+  readonly prober: Prober;
   /** Zones that answer every launch with InsufficientInstanceCapacity. */
   readonly zonesWithoutCapacity: Set<string>;
   /** Health checks that are waiting for their time, so that none is made twice. */
@@ -126,6 +144,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly region: string;
   readonly timings?: Partial<Timings>;
+  /** How health checks are made. Default: by the plan of the instance's image. */
+  readonly prober?: Prober;
 }
 
 /** The account every simulated world belongs to. */
@@ -146,7 +166,8 @@ interface Event {
  * Makes an empty world. It moves only when asked: every request and every control first lets what
  * is due happen.
  */
-export function createWorld({ clock, seed, region, timings }: WorldOptions): World {
+export function createWorld(options: WorldOptions): World {
+  const { clock, seed, region, timings, prober = plannedProber } = options;
   const startMs = clock.now();
   const events: Event[] = [];
   const listeners = new Set<(transition: Transition) => void>();
@@ -186,7 +207,12 @@ export function createWorld({ clock, seed, region, timings }: WorldOptions): Wor
     instanceProfiles: new Set(),
     targetGroups: new Map(),
     loadBalancers: new Map(),
+    listeners: new Map(),
+    elbTags: new Map(),
     launchRequests: new Map(),
+    buckets: new Map(),
+    applicationPorts: new Set(),
+    prober,
     zonesWithoutCapacity: new Set(),
     scheduledChecks: new Set(),
     nowMs,

@@ -75,7 +75,8 @@ test("routes by credential scope first, and refuses a version of another service
     "elasticloadbalancing",
   );
   expect(parseCall(`Action=A&${EC2}`, undefined)?.service).toBe("ec2");
-  expect(parseCall("Action=A&Version=2011-06-15", scope("sts"))).toBeUndefined();
+  expect(parseCall(`Action=A&${EC2}`, scope("sts"))?.service).toBe("sts");
+  expect(parseCall("Action=A&Version=2010-05-08", scope("iam"))).toBeUndefined();
   const answer = answerTo("Action=DescribeInstances&Version=2010-01-01", scope("ec2"));
   expect(answer.body).toContain("<Code>NoSuchVersion</Code>");
 });

@@ -84,6 +84,7 @@ test("a healthy target has neither reason nor description, and its check port is
       Target: { Id: aws.oldInstanceIds[0], Port: 8080 },
       HealthCheckPort: "8080",
       TargetHealth: { State: "healthy" },
+      AdministrativeOverride: expect.objectContaining({ State: "no_override" }),
     },
   ]);
 });

@@ -1,7 +1,7 @@
 import type { ActionContext } from "../action.ts";
 import { AwsError } from "../errors.ts";
 import { isId } from "../ids.ts";
-import type { Instance } from "../records.ts";
+import { INSTANCE_STATE_CODES, type Instance } from "../records.ts";
 import type { FilterFields } from "./filters.ts";
 
 /**
@@ -11,6 +11,9 @@ import type { FilterFields } from "./filters.ts";
 export const INSTANCE_FILTERS: FilterFields<Instance> = {
   "instance-id": (instance) => [instance.id],
   "instance-state-name": (instance) => [instance.state],
+  "instance-state-code": (instance) => [String(INSTANCE_STATE_CODES[instance.state])],
+  "instance-lifecycle": (instance) => [instance.lifecycle],
+  "launch-time": (instance) => [new Date(instance.launchTimeMs).toISOString()],
   "client-token": (instance) => [instance.clientToken],
   "image-id": (instance) => [instance.imageId],
   "instance-type": (instance) => [instance.instanceType],
@@ -19,6 +22,10 @@ export const INSTANCE_FILTERS: FilterFields<Instance> = {
   "subnet-id": (instance) => [instance.networkInterfaces[0]?.subnetId],
   "vpc-id": (instance) => [instance.vpcId],
   "private-ip-address": (instance) => [instance.networkInterfaces[0]?.privateIp],
+  "ip-address": (instance) => [instance.publicIp],
+  "instance.group-id": (instance) => instance.networkInterfaces[0]?.groupIds ?? [],
+  "iam-instance-profile.arn": (instance) => [instance.iamInstanceProfileArn],
+  "block-device-mapping.volume-id": (instance) => instance.volumeIds,
   "reservation-id": (instance) => [instance.reservationId],
 };
 

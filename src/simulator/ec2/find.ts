@@ -37,6 +37,11 @@ export function groupNotFound(id: string): AwsError {
     : new AwsError("InvalidGroupId.Malformed", `Invalid id: "${id}" (expecting "sg-...")`);
 }
 
+/** The error for a volume that is not there, or not any more. */
+export function volumeNotFound(id: string): AwsError {
+  return new AwsError("InvalidVolume.NotFound", `The volume '${id}' does not exist.`);
+}
+
 /** The error for a key pair nobody made. */
 export function keyPairNotFound(name: string): AwsError {
   return new AwsError("InvalidKeyPair.NotFound", `The key pair '${name}' does not exist`);

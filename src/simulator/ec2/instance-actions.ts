@@ -3,7 +3,7 @@ import { AwsError } from "../errors.ts";
 import { beginTermination, USER_SHUTDOWN } from "../instances.ts";
 import { FILTERS, required } from "../params.ts";
 import type { Instance, WireRecord } from "../records.ts";
-import { applyFilters } from "./filters.ts";
+import { applyFilters, type FilterFields } from "./filters.ts";
 import { findInstances, INSTANCE_FILTERS } from "./find-instances.ts";
 import { isoTime, reservationsView, stateView } from "./instance-view.ts";
 import { PAGED, pageOf, refuseIdsWithMaxResults } from "./paging.ts";
@@ -45,12 +45,7 @@ export const describeInstanceStatus = defineAction({
     const found = findInstances(context, ids).filter(
       ({ state }) => includeAll || state === "running",
     );
-    const fields = {
-      ...INSTANCE_FILTERS,
-      "instance-status.status": (of: Instance) => [checkView(of, "instanceCheck").status],
-      "system-status.status": (of: Instance) => [checkView(of, "systemCheck").status],
-    };
-    const matching = applyFilters(found, parameters.Filter, fields, ({ tags }) => tags);
+    const matching = applyFilters(found, parameters.Filter, STATUS_FILTERS, ({ tags }) => tags);
     const page = pageOf(matching, parameters, ({ launchOrder }) => launchOrder);
     return {
       instanceStatusSet: page.items.map((instance) => statusView(context, instance)),
@@ -58,6 +53,19 @@ export const describeInstanceStatus = defineAction({
     };
   },
 });
+
+const STATUS_FILTERS: FilterFields<Instance> = {
+  ...INSTANCE_FILTERS,
+  "instance-status.status": (instance) => [checkView(instance, "instanceCheck").status],
+  "instance-status.reachability": (instance) => reachability(instance, "instanceCheck"),
+  "system-status.status": (instance) => [checkView(instance, "systemCheck").status],
+  "system-status.reachability": (instance) => reachability(instance, "systemCheck"),
+  "attached-ebs-status.status": (instance) => [checkView(instance, "systemCheck").status],
+};
+
+function reachability(...of: Parameters<typeof checkView>): readonly string[] {
+  return checkView(...of).details.map(({ status }) => status);
+}
 
 function statusView({ world }: ActionContext, instance: Instance): WireRecord {
   const zoneId = [...world.subnets.values()].find(({ zone }) => zone === instance.zone)?.zoneId;
@@ -161,6 +169,7 @@ export const describeInstanceCreditSpecifications = defineAction({
   fields: { ...PAGED, InstanceId: { list: "string" }, Filter: FILTERS },
   run(context, parameters) {
     const { InstanceId: ids } = parameters;
+    refuseIdsWithMaxResults(ids, parameters.MaxResults);
     const isBurstable = ({ instanceType }: Instance) =>
       context.world.instanceTypes.get(instanceType)?.burstable === true;
     const found = findInstances(context, ids);

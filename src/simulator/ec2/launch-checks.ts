@@ -1,9 +1,8 @@
 import { AwsError } from "../errors.ts";
-import type { Image, Tag } from "../records.ts";
+import type { Image } from "../records.ts";
 import type { RunParameters } from "./run-parameters.ts";
 
-/** EC2's limits: user tags of a resource, and bytes of user data before they are encoded. */
-const MAX_TAGS = 50;
+/** EC2's limit of user data, in bytes before they are encoded. */
 const MAX_USER_DATA_BYTES = 16_384;
 
 /**
@@ -75,31 +74,5 @@ export function checkBlockDevices(parameters: RunParameters, image: Image): void
         "The request must contain the parameter size or snapshotId",
       );
     }
-  }
-}
-
-/** Throws the AwsError for reserved, duplicate or too many tags (EC2 guide, tag restrictions). */
-export function checkTags(tags: readonly Tag[]): void {
-  if (tags.length > MAX_TAGS) {
-    throw new AwsError(
-      "TagLimitExceeded",
-      "The maximum number of Tags for a resource has been reached.",
-    );
-  }
-  const seen = new Set<string>();
-  for (const { key, value } of tags) {
-    if (key.toLowerCase().startsWith("aws:")) {
-      throw new AwsError(
-        "InvalidParameterValue",
-        "Tag keys starting with 'aws:' are reserved for internal use",
-      );
-    }
-    if (key === "" || key.length > 128 || value.length > 256) {
-      throw new AwsError("InvalidParameterValue", `Tag '${key}' exceeds the maximum length`);
-    }
-    if (seen.has(key)) {
-      throw new AwsError("InvalidParameterValue", `Duplicate tag key '${key}' specified.`);
-    }
-    seen.add(key);
   }
 }

@@ -3,9 +3,10 @@ import { required } from "../params.ts";
 import type { Image, InstanceType, Subnet, Tag } from "../records.ts";
 import type { World } from "../world.ts";
 import { groupNotFound, imageNotFound, keyPairNotFound, subnetNotFound } from "./find.ts";
-import { checkBlockDevices, checkNetwork, checkOptions, checkTags } from "./launch-checks.ts";
+import { checkBlockDevices, checkNetwork, checkOptions } from "./launch-checks.ts";
 import { freeAddresses } from "./network-actions.ts";
 import type { RunParameters } from "./run-parameters.ts";
+import { checkTags } from "./tag-actions.ts";
 
 /** A RunInstances request that AWS would accept, with everything its names stand for. */
 export interface LaunchPlan {

@@ -1,10 +1,11 @@
 import { defineAction } from "../action.ts";
 import { AwsError } from "../errors.ts";
 import { FILTERS } from "../params.ts";
-import type { Subnet } from "../records.ts";
+import type { Subnet, WireRecord } from "../records.ts";
 import type { World } from "../world.ts";
-import { applyFilters } from "./filters.ts";
+import { applyFilters, type FilterFields } from "./filters.ts";
 import { groupNotFound, keyPairNotFound, pick, subnetNotFound } from "./find.ts";
+import { isoTime } from "./instance-view.ts";
 import { byPosition, PAGED, pageOf } from "./paging.ts";
 
 /** DescribeSubnets, by id or all, with the addresses still free. */
@@ -13,29 +14,55 @@ export const describeSubnets = defineAction({
   run({ world }, parameters) {
     const found = pick(world.subnets, parameters.SubnetId, subnetNotFound);
     const matching = applyFilters(found, parameters.Filter, {
-      "subnet-id": ({ id }) => [id],
-      "vpc-id": ({ vpcId }) => [vpcId],
-      "availability-zone": ({ zone }) => [zone],
+      ...SUBNET_FILTERS,
+      "owner-id": () => [world.accountId],
     });
     const page = pageOf(matching, parameters, byPosition);
-    const subnetSet = page.items.map((subnet) => ({
-      subnetId: subnet.id,
-      subnetArn: `arn:aws:ec2:${world.region}:${world.accountId}:subnet/${subnet.id}`,
-      state: "available",
-      vpcId: subnet.vpcId,
-      ownerId: world.accountId,
-      cidrBlock: `${subnet.prefix}.0/24`,
-      availableIpAddressCount: freeAddresses(world, subnet),
-      availabilityZone: subnet.zone,
-      availabilityZoneId: subnet.zoneId,
-      defaultForAz: false,
-      mapPublicIpOnLaunch: subnet.mapPublicIpOnLaunch,
-      assignIpv6AddressOnCreation: false,
-      ipv6CidrBlockAssociationSet: [],
-    }));
+    const subnetSet = page.items.map((subnet) => subnetView(world, subnet));
     return { subnetSet, nextToken: page.nextToken };
   },
 });
+
+const SUBNET_FILTERS: FilterFields<Subnet> = {
+  "subnet-id": ({ id }) => [id],
+  "vpc-id": ({ vpcId }) => [vpcId],
+  "availability-zone": ({ zone }) => [zone],
+  "availability-zone-id": ({ zoneId }) => [zoneId],
+  "cidr-block": (subnet) => [cidrBlock(subnet)],
+  state: () => ["available"],
+  "default-for-az": () => ["false"],
+  "map-public-ip-on-launch": ({ mapPublicIpOnLaunch }) => [String(mapPublicIpOnLaunch)],
+};
+
+function cidrBlock({ prefix }: Subnet): string {
+  return `${prefix}.0/24`;
+}
+
+function subnetView(world: World, subnet: Subnet): WireRecord {
+  return {
+    subnetId: subnet.id,
+    subnetArn: `arn:aws:ec2:${world.region}:${world.accountId}:subnet/${subnet.id}`,
+    state: "available",
+    vpcId: subnet.vpcId,
+    ownerId: world.accountId,
+    cidrBlock: cidrBlock(subnet),
+    availableIpAddressCount: freeAddresses(world, subnet),
+    availabilityZone: subnet.zone,
+    availabilityZoneId: subnet.zoneId,
+    defaultForAz: false,
+    mapPublicIpOnLaunch: subnet.mapPublicIpOnLaunch,
+    mapCustomerOwnedIpOnLaunch: false,
+    assignIpv6AddressOnCreation: false,
+    ipv6CidrBlockAssociationSet: [],
+    ipv6Native: false,
+    enableDns64: false,
+    privateDnsNameOptionsOnLaunch: {
+      hostnameType: "ip-name",
+      enableResourceNameDnsARecord: false,
+      enableResourceNameDnsAAAARecord: false,
+    },
+  };
+}
 
 /**
  * Addresses of a subnet that no instance holds; stopped instances hold theirs, terminated ones do
@@ -58,13 +85,16 @@ export const describeSecurityGroups = defineAction({
     const matching = applyFilters(found, parameters.Filter, {
       "group-id": ({ id }) => [id],
       "group-name": ({ name }) => [name],
+      description: ({ name }) => [name],
       "vpc-id": ({ vpcId }) => [vpcId],
+      "owner-id": () => [world.accountId],
     });
     const page = pageOf(matching, parameters, byPosition);
     const securityGroupInfo = page.items.map(({ id, name, vpcId }) => ({
       groupId: id,
       groupName: name,
       groupDescription: name,
+      securityGroupArn: `arn:aws:ec2:${world.region}:${world.accountId}:security-group/${id}`,
       ownerId: world.accountId,
       vpcId,
       ipPermissions: [],
@@ -74,24 +104,42 @@ export const describeSecurityGroups = defineAction({
   },
 });
 
-/** DescribeKeyPairs, by name or all. */
+/** DescribeKeyPairs, by name, by id, or all. */
 export const describeKeyPairs = defineAction({
-  fields: { KeyName: { list: "string" }, Filter: FILTERS, DryRun: "boolean" },
+  fields: {
+    KeyName: { list: "string" },
+    KeyPairId: { list: "string" },
+    Filter: FILTERS,
+    DryRun: "boolean",
+  },
   run({ world }, parameters) {
-    const found = pick(world.keyPairs, parameters.KeyName, keyPairNotFound);
+    const named = pick(world.keyPairs, parameters.KeyName, keyPairNotFound);
+    const byId = new Map(named.map((keyPair) => [keyPair.id, keyPair]));
+    const found = pick(byId, parameters.KeyPairId, keyPairNotFound);
     const matching = applyFilters(found, parameters.Filter, {
       "key-name": ({ name }) => [name],
       "key-pair-id": ({ id }) => [id],
+      fingerprint: ({ id }) => [fingerprint(world, id)],
     });
     const keySet = matching.map(({ id, name }) => ({
       keyPairId: id,
       keyName: name,
+      keyFingerprint: fingerprint(world, id),
       keyType: "rsa",
+      createTime: isoTime(world.startMs - KEY_AGE_MS),
       tagSet: [],
     }));
     return { keySet };
   },
 });
+
+/** How long the key pair has been there when the world begins: a year. */
+const KEY_AGE_MS = 365 * 24 * 60 * 60 * 1000;
+
+/** Twenty bytes, as EC2 shows the digest of a private key that it made itself. */
+function fingerprint(world: World, id: string): string {
+  return (world.random.hex(`fingerprint:${id}`, 40).match(/../g) ?? []).join(":");
+}
 
 /** DescribeAddresses: the Elastic IP addresses that instances hold; others are not modelled. */
 export const describeAddresses = defineAction({

@@ -12,23 +12,26 @@ export const PAGED = { MaxResults: "integer", NextToken: "string", DryRun: "bool
 /** Position in its list: what pages of lists that never change go by. */
 export const byPosition = (_item: unknown, index: number): number => index;
 
-/**
- * EC2's bounds of MaxResults in the Describe actions of instances (API reference,
- * DescribeInstances).
- */
-const PAGE_BOUNDS = { lowest: 5, highest: 1000 };
+/** What MaxResults may be. */
+interface PageBounds {
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+/** The bounds of most Describe actions (API reference, DescribeInstances). */
+const PAGE_BOUNDS: PageBounds = { lowest: 5, highest: 1000 };
 
 /**
  * One page of a list that is sorted by `orderOf`, and the token of the next one. Without MaxResults
- * everything is on it. Throws AwsError InvalidParameterValue for a MaxResults out of bounds or a
+ * everything is on it. Throws AwsError InvalidParameterValue for a MaxResults out of `bounds` or a
  * token that was not given out here.
  */
 export function pageOf<T>(
   items: readonly T[],
   { MaxResults: maxResults, NextToken: token }: PageRequest,
   orderOf: (item: T, index: number) => number,
+  { lowest, highest }: PageBounds = PAGE_BOUNDS,
 ): { readonly items: readonly T[]; readonly nextToken?: string } {
-  const { lowest, highest } = PAGE_BOUNDS;
   if (maxResults !== undefined && (maxResults < lowest || maxResults > highest)) {
     throw new AwsError(
       "InvalidParameterValue",
@@ -60,15 +63,16 @@ function readToken(token: string): number {
 
 /**
  * Throws AwsError InvalidParameterCombination when ids and MaxResults come together, which EC2
- * refuses.
+ * refuses for instances and volumes. `set` is what EC2 calls the ids.
  */
 export function refuseIdsWithMaxResults(
   ids: readonly string[] | undefined,
   maxResults: number | undefined,
+  set: "instancesSet" | "volumeSet" = "instancesSet",
 ): void {
   if (ids === undefined || ids.length === 0 || maxResults === undefined) return;
   throw new AwsError(
     "InvalidParameterCombination",
-    "The parameter instancesSet cannot be used with the parameter maxResults",
+    `The parameter ${set} cannot be used with the parameter maxResults`,
   );
 }

@@ -1,7 +1,8 @@
 import { defineAction } from "../action.ts";
 import { AwsError } from "../errors.ts";
 import type { LoadBalancer, TargetGroup, WireRecord } from "../records.ts";
-import { findTargetGroup } from "./find-target-group.ts";
+import { checkArn, findTargetGroup } from "./find.ts";
+import { MARKED, markedPage } from "./paging.ts";
 
 /**
  * DescribeTargetGroups: by ARNs, by names, by load balancer, or all; the three exclude each other.
@@ -11,8 +12,7 @@ export const describeTargetGroups = defineAction({
     LoadBalancerArn: "string",
     TargetGroupArns: { list: "string" },
     Names: { list: "string" },
-    Marker: "string",
-    PageSize: "integer",
+    ...MARKED,
   },
   run({ world }, parameters) {
     const { LoadBalancerArn: balancerArn, TargetGroupArns: arns, Names: names } = parameters;
@@ -23,8 +23,9 @@ export const describeTargetGroups = defineAction({
         "Target group ARNs, names and a load balancer ARN cannot be specified at the same time",
       );
     }
+    if (balancerArn !== undefined) checkArn("load balancer", balancerArn);
     if (balancerArn !== undefined && !world.loadBalancers.has(balancerArn)) {
-      throw new AwsError("LoadBalancerNotFound", "One or more load balancers not found");
+      throw loadBalancersNotFound();
     }
     const all = [...world.targetGroups.values()];
     const missingName = names?.find((name) => !all.some((group) => group.name === name));
@@ -66,32 +67,24 @@ function targetGroupView(group: TargetGroup): WireRecord {
   };
 }
 
-/** DescribeTargetGroupAttributes: every value is text. */
-export const describeTargetGroupAttributes = defineAction({
-  fields: { TargetGroupArn: "string" },
-  run({ world }, parameters) {
-    const group = findTargetGroup(world, parameters.TargetGroupArn);
-    const attributes = Object.entries(group.attributes);
-    return { Attributes: attributes.map(([Key, Value]) => ({ Key, Value })) };
-  },
-});
-
 /** DescribeLoadBalancers: by ARNs (20 at most), by names, or all. */
 export const describeLoadBalancers = defineAction({
   fields: {
     LoadBalancerArns: { list: "string" },
     Names: { list: "string" },
-    Marker: "string",
-    PageSize: "integer",
+    ...MARKED,
   },
   run({ world }, parameters) {
     const { LoadBalancerArns: arns = [], Names: names = [] } = parameters;
+    if (arns.length > 20) {
+      throw new AwsError("ValidationError", "Up to 20 load balancers can be specified");
+    }
+    for (const arn of arns) checkArn("load balancer", arn);
     const all = [...world.loadBalancers.values()];
     const isMissing =
       arns.some((arn) => !world.loadBalancers.has(arn)) ||
       names.some((name) => !all.some((balancer) => balancer.name === name));
-    if (isMissing)
-      throw new AwsError("LoadBalancerNotFound", "One or more load balancers not found");
+    if (isMissing) throw loadBalancersNotFound();
     const found = all.filter(
       ({ arn, name }) =>
         (arns.length === 0 || arns.includes(arn)) && (names.length === 0 || names.includes(name)),
@@ -100,6 +93,10 @@ export const describeLoadBalancers = defineAction({
     return { LoadBalancers: page.items.map(loadBalancerView), NextMarker: page.nextMarker };
   },
 });
+
+function loadBalancersNotFound(): AwsError {
+  return new AwsError("LoadBalancerNotFound", "One or more load balancers not found");
+}
 
 function loadBalancerView(balancer: LoadBalancer): WireRecord {
   return {
@@ -119,22 +116,5 @@ function loadBalancerView(balancer: LoadBalancer): WireRecord {
     })),
     SecurityGroups: balancer.securityGroupIds,
     IpAddressType: "ipv4",
-  };
-}
-
-/** One page of at most PageSize (1 to 400, default 400) items, and the marker of the next one. */
-function markedPage<T>(
-  items: readonly T[],
-  { Marker: marker, PageSize: pageSize = 400 }: { Marker?: string; PageSize?: number },
-): { readonly items: readonly T[]; readonly nextMarker?: string } {
-  if (pageSize < 1 || pageSize > 400) {
-    throw new AwsError("ValidationError", "Page size must be between 1 and 400");
-  }
-  const start = marker === undefined || marker === "" ? 0 : Number(marker);
-  if (!Number.isInteger(start)) throw new AwsError("ValidationError", "Invalid marker");
-  const end = start + pageSize;
-  return {
-    items: items.slice(start, end),
-    ...(end < items.length ? { nextMarker: String(end) } : {}),
   };
 }

@@ -5,7 +5,7 @@ import { required } from "../params.ts";
 import type { Instance, Target, TargetGroup, WireRecord } from "../records.ts";
 import { deregisterTarget, type Health, healthOf, registerTarget, targetId } from "../targets.ts";
 import type { World } from "../world.ts";
-import { findTargetGroup } from "./find-target-group.ts";
+import { findTargetGroup } from "./find.ts";
 
 const ELB = "elasticloadbalancing";
 
@@ -158,5 +158,11 @@ function targetView(
     Target: { Id: instanceId, Port: port },
     HealthCheckPort: checkPort === "traffic-port" ? String(port) : checkPort,
     TargetHealth: { State: state, Reason: reason, Description: description },
+    // AWS answers this whether or not it is asked for.
+    AdministrativeOverride: {
+      State: "no_override",
+      Reason: "AdministrativeOverride.NoOverride",
+      Description: "No override is currently active on target",
+    },
   };
 }

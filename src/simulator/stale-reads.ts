@@ -1,0 +1,31 @@
+import type { World } from "./world.ts";
+
+/** How far behind the reads of one client are. */
+export interface StaleReads {
+  /**
+   * Reads answer the world as it was up to this many milliseconds ago, every read by a lag of its
+   * own. Default 0.
+   */
+  readonly staleReadsMs?: number;
+  /**
+   * True: every read lags by exactly `staleReadsMs`, so that time never runs backwards. Default
+   * false.
+   */
+  readonly lagIsConstant?: boolean;
+}
+
+/**
+ * The time a read is answered for, in milliseconds; undefined when reads do not lag. `sequence`
+ * numbers the requests of a client, so that two at the same time may lag differently.
+ */
+export function readTimeMs(
+  world: World,
+  { staleReadsMs = 0, lagIsConstant = false }: StaleReads,
+  sequence: number,
+): number | undefined {
+  if (staleReadsMs === 0) return undefined;
+  const lagMs = lagIsConstant
+    ? staleReadsMs
+    : world.random.between(`lag:${world.nowMs()}:${sequence}`, [0, staleReadsMs]);
+  return world.nowMs() - lagMs;
+}
