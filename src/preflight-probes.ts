@@ -91,8 +91,9 @@ export async function dryRuns(
   const toLaunch = slots.flatMap(({ old, replacement }) => (old && !replacement ? old : []));
   const bySubnet = new Map(toLaunch.map((old) => [subnetFor(old.source, template)?.SubnetId, old]));
   for (const [subnet, old] of bySubnet) {
-    const { input } = await deriveLaunch(old, template, new Map(), aws);
-    const refusal = await dryRunLaunch(aws.ec2, input);
+    const { input, spec } = await deriveLaunch(old, template, new Map(), aws);
+    // Not the launch's own token, and no random one either: the same run makes the same requests.
+    const refusal = await dryRunLaunch(aws.ec2, { ...input, ClientToken: `dry-run-${spec}` });
     // Addresses have been counted, with those that will be free by then.
     const isCounted = awsErrorCode(refusal) === "InsufficientFreeAddressesInSubnet";
     if (refusal !== undefined && !isCounted) {

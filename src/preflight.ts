@@ -54,8 +54,11 @@ export interface Preflight {
   readonly notices: readonly string[];
 }
 
-/** How long load balancers go on sending requests after DeregisterTargets: measured by their users, documented nowhere. */
-const drainFloorSeconds = { application: 30, other: 120 };
+/**
+ * How long load balancers go on sending requests after DeregisterTargets, and half a minute for the last of them to end:
+ * up to 20 s and 120 s have been measured by their users, documented is neither.
+ */
+const drainFloorSeconds = { application: 30, other: 150 };
 
 /**
  * Every check before the first change; itself it changes nothing.

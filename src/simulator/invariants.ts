@@ -33,13 +33,21 @@ const FLOOR_SECONDS = { application: 30, network: 120 } as const;
 /** The tag by which a replacement says whose place it takes. */
 const REPLACES_TAG = "zero-deploy:replaces";
 
+/** What a watch goes by. */
+export interface WatchOptions {
+  /** Instances that may run beyond those that run now. */
+  readonly maxSurge: number;
+  /** Told of every broken rule, when it breaks. */
+  readonly onViolation?: (violation: Violation) => void;
+}
+
 /**
  * Watches every change of a world from now on. What is healthy and what runs now is the baseline
- * that must be kept. `maxSurge` is the number of instances that may run beyond it.
+ * that must be kept.
  */
 export function watchInvariants(
   { world }: { readonly world: World },
-  { maxSurge }: { readonly maxSurge: number },
+  { maxSurge, onViolation }: WatchOptions,
 ): Invariants {
   world.advance();
   const violations: Violation[] = [];
@@ -53,7 +61,11 @@ export function watchInvariants(
 
   const stop = world.onTransition((transition) => {
     const { atMs } = transition;
-    const report = (rule: Rule, message: string) => violations.push({ atMs, rule, message });
+    const report = (rule: Rule, message: string) => {
+      const violation = { atMs, rule, message };
+      violations.push(violation);
+      onViolation?.(violation);
+    };
     const isRequested = transition.cause.by === "request";
     if (transition.kind === "target") {
       const { before, after } = transition;

@@ -4,9 +4,8 @@
 // rolled by a process that dies right after that call, and by a second one that is started at once.
 import { describe, expect, it } from "vitest";
 import { IMAGES } from "../../src/simulator/catalog.ts";
-import { watchInvariants } from "../../src/simulator/invariants.ts";
 import { expectConverged, expectSuccess, launchesOf } from "./expect.ts";
-import { hurried, type RunOptions, run, type Stage, stage } from "./harness.ts";
+import { hurried, type RunOptions, run, type Stage, stage, watch } from "./harness.ts";
 
 function setTheStage(): Stage {
   return stage(hurried);
@@ -24,13 +23,13 @@ async function dieAndRunAgain(
   kind: "crashBefore" | "crashAfter",
 ) {
   const scene = setTheStage();
-  const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+  const watched = watch(scene);
   const killed = await run(scene, {
     ...options,
     faults: ({ sequence }) => (sequence === call ? { kind } : undefined),
   });
   const again = await run(scene, options);
-  return { scene, killed, again, violations: watch.violations };
+  return { scene, killed, again, violations: watched.violations };
 }
 
 describe("killed after each single AWS call, and run again", () => {
@@ -68,14 +67,14 @@ describe("killed at a change, and run again for another AMI", () => {
     );
     for (const call of changes) {
       const scene = setTheStage();
-      const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+      const watched = watch(scene);
       await run(scene, {
         faults: ({ sequence }) => (sequence === call ? { kind: "crashAfter" } : undefined),
       });
       expectSuccess(
         await run(scene, { ami: IMAGES.slow, version: "v3", config: { "waiting-period": 900 } }),
       );
-      expect(watch.violations, `killed after call ${call}, ${calls[call - 1]}`).toEqual([]);
+      expect(watched.violations, `killed after call ${call}, ${calls[call - 1]}`).toEqual([]);
       expectConverged(scene, { ami: IMAGES.slow, version: "v3" });
     }
   }, 300_000);
@@ -84,7 +83,7 @@ describe("killed at a change, and run again for another AMI", () => {
 describe("killed again and again", () => {
   it("makes its way as long as each run gets a little further", async () => {
     const scene = setTheStage();
-    const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+    const watched = watch(scene);
     for (let round = 0; round < 60; round++) {
       const { error } = await run(scene, {
         faults: ({ sequence }) => (sequence === 60 ? { kind: "crashAfter" } : undefined),
@@ -92,7 +91,7 @@ describe("killed again and again", () => {
       if (error === undefined) break;
     }
     expectSuccess(await run(scene));
-    expect(watch.violations).toEqual([]);
+    expect(watched.violations).toEqual([]);
     expectConverged(scene);
     expect(launchesOf(scene)).toBe(3);
   }, 60_000);

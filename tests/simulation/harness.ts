@@ -13,6 +13,12 @@ import {
   type SimulatedAwsOptions,
 } from "../../src/simulator/fleet.ts";
 import { createRequestHandler, type HandlerOptions } from "../../src/simulator/handler.ts";
+import { type Rule, watchInvariants } from "../../src/simulator/invariants.ts";
+import { naiveRollout } from "../../src/simulator/naive.ts";
+import { type Failure, longRequestSeconds } from "../../src/simulator/requests.ts";
+import { createRouter } from "../../src/simulator/routing.ts";
+import { deregistrationDelaySeconds } from "../../src/simulator/targets.ts";
+import { sendVirtualTraffic } from "../../src/simulator/virtual-traffic.ts";
 
 /** How one run of the program is started, and what happens to it. */
 export interface RunOptions extends HandlerOptions {
@@ -20,6 +26,8 @@ export interface RunOptions extends HandlerOptions {
   readonly version?: string;
   /** Keys of config.json beside those that fit the fleet. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Runs the naive script in place of the program. */
+  readonly isNaive?: boolean;
   /** Virtual time in milliseconds from now at which SIGTERM arrives. */
   readonly interruptAfterMs?: number;
   /** What brings the signal, where it is to come at a certain call. */
@@ -49,6 +57,7 @@ export const hurried = {
     appBoot: [1_000, 2_000],
     shuttingDown: [8_000, 12_000],
     applicationRegistration: [2_000, 3_000],
+    applicationDeregistration: [3_000, 5_000],
   },
 } as const satisfies Omit<SimulatedAwsOptions, "clock">;
 
@@ -56,6 +65,52 @@ export const hurried = {
 export function stage(options: Omit<SimulatedAwsOptions, "clock"> = {}): Stage {
   const clock = createVirtualClock();
   return { clock, aws: createSimulatedAws({ ...options, clock }) };
+}
+
+/** What one watches over. */
+export interface WatchOptions {
+  readonly maxSurge?: number;
+  /** From one request to the next, in virtual milliseconds. Default 1000. */
+  readonly everyMs?: number;
+  /** Failures of requests that are no fault of the program's. Default: none. */
+  readonly tolerates?: (failure: Failure) => boolean;
+}
+
+/** One broken promise: a rule, or a request that failed. */
+export interface BrokenPromise {
+  readonly atMs: number;
+  readonly rule: Rule | "request-lost";
+  readonly message: string;
+}
+
+/**
+ * Watches a stage from now on: every guarantee at each transition, and simulated requests that come all the while,
+ * every tenth of which lasts most of the deregistration delay.
+ */
+export function watch({ aws }: Stage, options: WatchOptions = {}) {
+  const { world, targetGroupArn } = aws;
+  const { maxSurge = 1, everyMs = 1000, tolerates = () => false } = options;
+  const { violations } = watchInvariants(aws, { maxSurge });
+  const group = world.targetGroups.get(targetGroupArn);
+  const type = world.loadBalancers.get(group?.loadBalancerArn ?? "")?.type;
+  const delaySeconds = group === undefined ? 0 : deregistrationDelaySeconds(group);
+  const traffic = sendVirtualTraffic(world, createRouter(world), {
+    targetGroupArn,
+    everyMs,
+    longMs: longRequestSeconds(delaySeconds, type) * 1000,
+  });
+  return {
+    traffic,
+    /** Everything broken so far; empty is good. */
+    get violations(): readonly BrokenPromise[] {
+      const lost = traffic.ended.flatMap(({ atMs, instanceId, failure, kind }) => {
+        if (failure === undefined || tolerates(failure)) return [];
+        const message = `a ${kind} request to ${instanceId} failed: ${failure}`;
+        return { atMs, rule: "request-lost" as const, message };
+      });
+      return [...violations, ...lost];
+    },
+  };
 }
 
 /** Runs the program's rolling update once, from its start to its end or crash, in virtual time. */
@@ -76,16 +131,17 @@ export async function run({ clock, aws }: Stage, options: RunOptions = {}): Prom
   }
   const events: LogEvent[] = [];
   const ami = options.ami ?? IMAGES.good;
-  const error = await deploy(
-    { config, ami, command: `zero-deploy ${ami}` },
-    {
-      ec2: new EC2Client(client),
-      elbv2: new ElasticLoadBalancingV2Client(client),
-      clock,
-      log: (event) => events.push(event),
-      signal: controller.signal,
-    },
-  ).then(
+  const deps = {
+    ec2: new EC2Client(client),
+    elbv2: new ElasticLoadBalancingV2Client(client),
+    clock,
+    log: (event: LogEvent) => events.push(event),
+    signal: controller.signal,
+  };
+  const rollout = options.isNaive
+    ? naiveRollout(config, ami, deps)
+    : deploy({ config, ami, command: `zero-deploy ${ami}` }, deps);
+  const error = await rollout.then(
     () => undefined,
     (reason: unknown) => reason,
   );

@@ -2,9 +2,8 @@
 // Method: rollouts in virtual time, interrupted every 4 seconds of their way.
 import { describe, expect, it } from "vitest";
 import { IMAGES } from "../../src/simulator/catalog.ts";
-import { watchInvariants } from "../../src/simulator/invariants.ts";
 import { expectConverged, expectSuccess, fleetOf, launchesOf } from "./expect.ts";
-import { errorText, hurried, run, stage } from "./harness.ts";
+import { errorText, hurried, run, stage, watch } from "./harness.ts";
 
 const quick = { ...hurried, instances: 2, zones: 2 };
 
@@ -20,7 +19,7 @@ describe("a signal", () => {
     const lengthMs = await lengthOfRollout();
     for (let afterMs = 1_000; afterMs < lengthMs; afterMs += 4_000) {
       const scene = stage(quick);
-      const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+      const watched = watch(scene);
       const stopped = await run(scene, { interruptAfterMs: afterMs });
       const where = `interrupted after ${afterMs / 1000} s`;
       expect(stopped.error, where).toMatchObject({ code: "Interrupted" });
@@ -36,7 +35,7 @@ describe("a signal", () => {
         }
       }
       expectSuccess(await run(scene));
-      expect(watch.violations, where).toEqual([]);
+      expect(watched.violations, where).toEqual([]);
       expectConverged(scene);
     }
   }, 60_000);

@@ -10,11 +10,19 @@ import {
 } from "../../src/simulator/controls.ts";
 import type { RequestRecord } from "../../src/simulator/handler.ts";
 import { changeInstance } from "../../src/simulator/instances.ts";
-import { watchInvariants } from "../../src/simulator/invariants.ts";
 import { addHealthyTarget } from "../../src/simulator/old-instances.ts";
 import { deregisterTarget, targetId } from "../../src/simulator/targets.ts";
 import { expectConverged, expectSuccess, fleetOf, launchesOf } from "./expect.ts";
-import { errorText, hurried, linesOf, type RunOptions, run, type Stage, stage } from "./harness.ts";
+import {
+  errorText,
+  hurried,
+  linesOf,
+  type RunOptions,
+  run,
+  type Stage,
+  stage,
+  watch,
+} from "./harness.ts";
 
 const two = { ...hurried, instances: 2, zones: 2 };
 
@@ -68,10 +76,10 @@ describe("a hand-made copy of an instance that carries our tags", () => {
 
   it("is replaced like any other", async () => {
     const scene = await withCopy();
-    const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+    const watched = watch(scene);
     expectSuccess(await run(scene, { version: "v3" }));
     expect(fleetOf(scene).map(({ tags }) => tags.Name)).toEqual(["v3", "v3", "v3"]);
-    expect(watch.violations.filter(({ rule }) => rule !== "launched-twice")).toEqual([]);
+    expect(watched.violations.filter(({ rule }) => rule !== "launched-twice")).toEqual([]);
   });
 });
 
@@ -90,7 +98,7 @@ describe("one rollout soon after another", () => {
     "for another AMI, two seconds after one was killed at %s while reads lag, keeps every guarantee",
     async (action) => {
       const scene = stage(two);
-      const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+      const watched = watch(scene);
       const lag = { staleReadsMs: 8_000, lagIsConstant: true };
       await run(scene, {
         ...lag,
@@ -101,7 +109,7 @@ describe("one rollout soon after another", () => {
       });
       await scene.clock.sleep(2_000);
       expectSuccess(await run(scene, { ...lag, version: "v3" }));
-      expect(watch.violations).toEqual([]);
+      expect(watched.violations).toEqual([]);
       expectConverged(scene, { version: "v3" });
     },
   );
@@ -111,7 +119,7 @@ describe("an instance that dies", () => {
   it("does not count as healthy though its target still shows so", async () => {
     const scene = stage(hurried);
     const [, , third = ""] = scene.aws.oldInstanceIds;
-    const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+    const watched = watch(scene, { tolerates: () => true });
     let polls = 0;
     const result = await run(scene, {
       faults: ({ action }) => {
@@ -122,7 +130,7 @@ describe("an instance that dies", () => {
         return undefined;
       },
     });
-    expect(watch.violations).toEqual([]);
+    expect(watched.violations).toEqual([]);
     expect(errorText(result)).toContain("too few healthy targets");
   });
 
@@ -280,7 +288,7 @@ describe("an outage right after a change", () => {
 describe("the answer to RegisterTargets, lost, and then a signal", () => {
   it("leaves the replacement time to drain", async () => {
     const scene = stage(two);
-    const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+    const watched = watch(scene);
     let registered = 0;
     const result = await run(scene, {
       staleReadsMs: 8_000,
@@ -292,9 +300,9 @@ describe("the answer to RegisterTargets, lost, and then a signal", () => {
       interruptAfterMs: 33_000,
     });
     expect(result.error).toMatchObject({ code: "Interrupted" });
-    expect(watch.violations).toEqual([]);
+    expect(watched.violations).toEqual([]);
     expectSuccess(await run(scene));
-    expect(watch.violations).toEqual([]);
+    expect(watched.violations).toEqual([]);
     expectConverged(scene);
   });
 });

@@ -3,9 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { DeployError } from "../../src/errors.ts";
 import { type Faults, firstRequests, randomFaults } from "../../src/simulator/faults.ts";
-import { watchInvariants } from "../../src/simulator/invariants.ts";
 import { expectConverged, expectSuccess, expectUntouched, fleetOf, launchesOf } from "./expect.ts";
-import { errorText, hurried, linesOf, type RunOptions, run, stage } from "./harness.ts";
+import { errorText, hurried, linesOf, type RunOptions, run, stage, watch } from "./harness.ts";
 
 const quick = hurried;
 
@@ -37,9 +36,9 @@ describe("faults by chance", () => {
     async (_title, options) => {
       for (const seed of [1, 2, 3, 4]) {
         const scene = stage({ ...quick, seed });
-        const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+        const watched = watch(scene);
         expectSuccess(await run(scene, options(seed)));
-        expect(watch.violations, `seed ${seed}`).toEqual([]);
+        expect(watched.violations, `seed ${seed}`).toEqual([]);
         expect(launchesOf(scene), `seed ${seed}`).toBe(3);
         expectConverged(scene);
       }
@@ -73,14 +72,14 @@ describe("an outage of AWS", () => {
     async (seconds) => {
       for (const second of [0, 10, 30, 45, 70]) {
         const scene = stage({ instances: 2, zones: 2, ...quick });
-        const watch = watchInvariants(scene.aws, { maxSurge: 1 });
+        const watched = watch(scene);
         const fromMs = scene.clock.now() + second * 1000;
         const result = await run(scene, { faults: during(fromMs, fromMs + seconds * 1000) });
         expectSuccess(result);
         expect(linesOf(result).filter((line) => line.includes("AWS does not answer"))).toHaveLength(
           1,
         );
-        expect(watch.violations).toEqual([]);
+        expect(watched.violations).toEqual([]);
         expectConverged(scene);
       }
     },
