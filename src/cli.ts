@@ -1,24 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import packageJson from "../package.json" with { type: "json" };
+import { CommanderError } from "commander";
 import { systemClock } from "./clock.ts";
 import { type ConfigOverrides, type ParsedConfig, parseConfig } from "./config.ts";
 import { deploy } from "./deploy.ts";
 import { DeployError } from "./errors.ts";
 import { createLog, type Log } from "./log.ts";
-
-interface Flags {
-  config: string;
-  maxSurge?: number | string;
-  waitingPeriod?: number | string;
-  bakeTime?: number | string;
-  output: "text" | "json";
-}
-
-/** Exit codes of a process ended by a signal, as shells report them: 128 plus the signal's number. */
-const signalExitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+import { type DeployFlags, parseArguments, type Request, type SimulateFlags } from "./program.ts";
+import { toEvent } from "./report/failure.ts";
+import { serve } from "./simulator/serve.ts";
+import { simulate } from "./simulator/simulate.ts";
+import { type StopSignal, signalExitCodes, stopOnSignal } from "./stop.ts";
 
 /** A connection that says nothing must not hold up a rollout: the call is then made again. In milliseconds. */
 const requestLimits = {
@@ -31,22 +24,6 @@ const requestLimits = {
 /** The SDK's own warnings are for developers. */
 const silence = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-type StopSignal = keyof typeof signalExitCodes;
-
-const examples = `
-Examples:
-  $ zero-deploy ami-0123456789abcdef0
-  $ zero-deploy ami-0123456789abcdef0 --config production.json --bake-time 60
-  $ zero-deploy ami-0123456789abcdef0 --max-surge 2 --output json
-
-Exit codes:
-  0              done, or nothing to do
-  1              failed
-  129, 130, 143  interrupted by SIGHUP, SIGINT, SIGTERM
-
-Running the same command again is always right: it goes on where the last run
-stopped.`;
-
 /**
  * The whole program.
  * @param argv as `process.argv`
@@ -55,26 +32,34 @@ stopped.`;
 export async function main(argv: readonly string[]): Promise<number> {
   // Who reads may go away (`| head`, a closed terminal); a rollout half done must not die of that.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-  const program = createProgram();
+  // The SDK's warning about the Node version is for developers; ours decide that by "engines".
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+  let request: Request;
   try {
-    program.parse(argv);
+    request = parseArguments(argv);
   } catch (error) {
     // Commander has printed help, version or what was wrong.
     if (error instanceof CommanderError) return error.exitCode;
     throw error;
   }
-  const [ami = ""] = program.args;
-  const flags = program.opts<Flags>();
+  return request.command === "simulate"
+    ? runSimulation(request.flags)
+    : runDeployment(request.ami, request.flags, commandOf(argv));
+}
+
+async function runDeployment(ami: string, flags: DeployFlags, command: string): Promise<number> {
   const log = openLog(flags.output);
-  const command = commandOf(argv);
-  const stop = stopOnSignal(log, command);
+  const stop = stopOnSignal(isNpx(), () => {
+    const details = { code: "Interrupted", rerun: command };
+    log({ event: "error", message: "Left at once, with everything as it stands", details });
+  });
   try {
     const { config, notices } = await readConfig(flags);
     for (const message of notices) log({ event: "notice", message });
     await rollOut(config, ami, command, log, stop.signal);
     return 0;
   } catch (error) {
-    log(toEvent(error));
+    log(toEvent(withProfile(error)));
     const signal: StopSignal | undefined = stop.signal.reason;
     return signal !== undefined && error instanceof DeployError && error.code === "Interrupted"
       ? signalExitCodes[signal]
@@ -84,40 +69,31 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(): Command {
-  return new Command("zero-deploy")
-    .description(
-      "Replaces every EC2 instance behind a load balancer's target group with instances of a new AMI, without losing a request.",
-    )
-    .argument("<ami>", "the AMI to deploy, such as ami-0123456789abcdef0", parseAmi)
-    .option("-c, --config <file>", "the configuration file", "config.json")
-    .option("--max-surge <count>", "instances beyond the starting number (default: 1)", parseNumber)
-    .option("--waiting-period <seconds>", "limit of each single wait (default: 400)", parseNumber)
-    .option(
-      "--bake-time <seconds>",
-      "how long a new instance must stay healthy before the old one leaves (default: 0)",
-      parseNumber,
-    )
-    .addOption(
-      new Option("--output <format>", "how to report").choices(["text", "json"]).default("text"),
-    )
-    .version(packageJson.version)
-    .addHelpText("after", examples)
-    .showHelpAfterError("(zero-deploy --help shows how it is used)")
-    .exitOverride();
+async function runSimulation(flags: SimulateFlags): Promise<number> {
+  const stop = stopOnSignal(isNpx(), () => {});
+  const options = {
+    ...flags,
+    deregistrationDelaySeconds: flags.deregistrationDelay,
+    openLog: (now: () => number) => openLog(flags.output, now),
+  };
+  try {
+    if (flags.serve) {
+      return (await serve({ ...options, configFile: flags.config }, stop.signal)) ? 0 : 1;
+    }
+    const { ami: behaviour, naive: isNaive = false } = flags;
+    const isGood = await simulate({ ...options, behaviour, isNaive }, stop.signal);
+    const signal: StopSignal | undefined = stop.signal.reason;
+    if (signal !== undefined) return signalExitCodes[signal];
+    return isGood ? 0 : 1;
+  } catch (error) {
+    openLog(flags.output)(toEvent(error));
+    return 1;
+  } finally {
+    stop.dispose();
+  }
 }
 
-function parseAmi(value: string): string {
-  if (/^ami-[0-9a-f]+$/.test(value)) return value;
-  throw new InvalidArgumentError("It should be an AMI id such as ami-0123456789abcdef0.");
-}
-
-/** What is no number goes on as it is, to be refused together with all else that is wrong. */
-function parseNumber(value: string): number | string {
-  return value.trim() === "" || Number.isNaN(Number(value)) ? value : Number(value);
-}
-
-async function readConfig(flags: Flags): Promise<ParsedConfig> {
+async function readConfig(flags: DeployFlags): Promise<ParsedConfig> {
   const overrides: ConfigOverrides = {
     "max-surge": flags.maxSurge,
     "waiting-period": flags.waitingPeriod,
@@ -147,8 +123,6 @@ async function rollOut(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  // Its warning about the Node version is for developers; ours decide that by "engines".
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
   const { AWS_PROFILE, AWS_ACCESS_KEY_ID } = process.env;
   if (AWS_PROFILE && AWS_ACCESS_KEY_ID) {
     log({
@@ -167,36 +141,6 @@ async function rollOut(
   }
 }
 
-/** The first signal asks the rolling update to stop, the second leaves at once. */
-function stopOnSignal(log: Log, command: string): { signal: AbortSignal; dispose: () => void } {
-  const controller = new AbortController();
-  const onSignal = (signal: StopSignal) => {
-    if (controller.signal.aborted) {
-      const details = { code: "Interrupted", rerun: command };
-      log({ event: "error", message: "Left at once, with everything as it stands", details });
-      process.exit(signalExitCodes[signal]);
-    }
-    controller.abort(signal);
-  };
-  const signals = Object.keys(signalExitCodes) as StopSignal[];
-  for (const signal of signals) process.on(signal, onSignal);
-  // npx starts the program through a shell and passes no signal on that is sent to it alone: then all that can be seen
-  // is that the shell is gone.
-  const parent = process.ppid;
-  const watch = setInterval(() => {
-    if (!isNpx() || process.ppid === parent) return;
-    clearInterval(watch);
-    if (!controller.signal.aborted) onSignal("SIGTERM");
-  }, 500).unref();
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      clearInterval(watch);
-      for (const signal of signals) process.off(signal, onSignal);
-    },
-  };
-}
-
 function isNpx(): boolean {
   return process.env.npm_command === "exec";
 }
@@ -206,41 +150,25 @@ function commandOf(argv: readonly string[]): string {
   return [...(isNpx() ? ["npx"] : []), "zero-deploy", ...argv.slice(2).map(quote)].join(" ");
 }
 
-function openLog(output: Flags["output"]): Log {
+function openLog(output: "text" | "json", now?: () => number): Log {
   const { NO_COLOR, TERM } = process.env;
   return createLog({
     output,
     isColoured: process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb",
     write: (line) => process.stdout.write(line),
+    now,
   });
 }
 
-function toEvent(error: unknown): Parameters<Log>[0] {
-  if (error instanceof DeployError) {
-    const { code, message, problems, rerun } = error;
-    const { AWS_PROFILE } = process.env;
-    const hint =
-      code === "CredentialsMissing" && AWS_PROFILE
-        ? `AWS_PROFILE is "${AWS_PROFILE}": is there such a profile, and has it credentials?`
-        : error.hint;
-    const details = {
-      code,
-      ...(problems.length > 0 ? { problems } : {}),
-      ...(hint ? { hint } : {}),
-      ...(rerun ? { rerun } : {}),
-    };
-    return { event: "error", message: message.replace(/^[a-z]+ /, capitalise), details };
+/** Where a profile is named, it is the first thing to look at. */
+function withProfile(error: unknown): unknown {
+  const { AWS_PROFILE } = process.env;
+  if (!AWS_PROFILE || !(error instanceof DeployError) || error.code !== "CredentialsMissing") {
+    return error;
   }
-  const stack = error instanceof Error ? error.stack : String(error);
-  return {
-    event: "error",
-    message: `This is a bug in zero-deploy: ${stack}`,
-    details: { code: "Bug" },
-  };
-}
-
-function capitalise(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  const hint = `AWS_PROFILE is "${AWS_PROFILE}": is there such a profile, and has it credentials?`;
+  const { code, message, problems, rerun, cause } = error;
+  return new DeployError(code, message, { problems, hint, rerun, cause });
 }
 
 function quote(argument: string): string {

@@ -7,7 +7,8 @@ export type DeployErrorCode =
   | "AwsError"
   | "AwsUnreachable"
   | "ReplacementFailed"
-  | "Interrupted";
+  | "Interrupted"
+  | "SimulationFailed";
 
 /** The parts of a {@link DeployError} beside its code and message. */
 export interface DeployErrorDetails {

@@ -15,6 +15,9 @@ export type EventName =
   | "stopping"
   | "completed"
   | "nothing-to-do"
+  | "simulation"
+  | "changed"
+  | "report"
   | "error";
 
 /** One thing that happened, for a person (`message`) and for a program (everything else). */
@@ -26,6 +29,8 @@ export interface LogEvent {
   readonly slots?: number;
   readonly instance?: string;
   readonly details?: Readonly<Record<string, unknown>>;
+  /** More lines for a person, who cannot read `details`. */
+  readonly lines?: readonly string[];
 }
 
 /** Takes what happens, as it happens. */
@@ -37,26 +42,31 @@ export interface LogOptions {
   readonly isColoured: boolean;
   /** Takes whole lines. */
   readonly write: (line: string) => void;
+  /** What time it is, in milliseconds since the epoch. Default: the machine's own. */
+  readonly now?: () => number;
 }
 
 const warnings: ReadonlySet<EventName> = new Set(["notice", "trouble", "impaired", "stopping"]);
 
+const successes: ReadonlySet<EventName> = new Set(["completed", "nothing-to-do", "report"]);
+
 /** Events as NDJSON (time, level, event, slot, …, msg), or as lines for a person. */
-export function createLog({ output, isColoured, write }: LogOptions): Log {
+export function createLog({ output, isColoured, write, now = Date.now }: LogOptions): Log {
   const json = (line: string) => write(line);
   const text = (line: string) => write(`${toText(JSON.parse(line) as JsonLine, isColoured)}\n`);
   const logger = pino(
     {
       base: null,
       messageKey: "message",
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
     { write: output === "json" ? json : text },
   );
-  return ({ event, message, details, ...rest }) => {
+  return ({ event, message, details, lines, ...rest }) => {
     const level = event === "error" ? "error" : warnings.has(event) ? "warn" : "info";
-    logger[level]({ event, ...rest, ...details }, message);
+    const more = output === "text" ? { lines } : {};
+    logger[level]({ event, ...rest, ...details, ...more }, message);
   };
 }
 
@@ -78,10 +88,11 @@ function toText(line: JsonLine, isColoured: boolean): string {
       ? paint(["red", "bold"], line.message)
       : line.level === "warn"
         ? paint("yellow", line.message)
-        : line.event === "completed" || line.event === "nothing-to-do"
+        : successes.has(line.event)
           ? paint(["green", "bold"], line.message)
           : line.message;
   const rest = (line.problems ?? []).map((problem) => `  - ${problem}`);
+  rest.push(...(line.lines ?? []).map((one) => `  ${one}`));
   if (line.hint) {
     const end = line.hint.endsWith("?") ? "" : ".";
     rest.push(`  ${line.hint.charAt(0).toUpperCase()}${line.hint.slice(1)}${end}`);

@@ -35,8 +35,30 @@ describe("what needs no configuration", () => {
     expect(text).toMatch(/--bake-time <seconds> [^-]*\(default: 0\)/);
     expect(text).toMatch(/--output <format> [^-]*"text", "json"/);
     expect(text).toMatch(/--version .*--help /);
-    expect(text).toContain(`Examples: $ zero-deploy ${ami} $ zero-deploy`);
+    expect(text).toMatch(/zero-deploy simulate \[options\].*Commands: simulate \[options\] try it/);
+    expect(text).toContain(`Examples: $ zero-deploy simulate $ zero-deploy ${ami} $ zero-deploy`);
     expect(text).toMatch(/0 done, or nothing to do 1 failed .*130, 143 .*SIGINT, SIGTERM/);
+    expect(widest(stdout)).toBeLessThanOrEqual(80);
+  });
+
+  it("simulate --help shows every flag with its default, examples and exit codes", async () => {
+    const { exitCode, stdout, stderr } = await runProgram(["simulate", "--help"]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    const text = stdout.replaceAll(/\s+/g, " ");
+    for (const [flag, value] of [
+      ["--instances <count>", "3"],
+      ["--max-surge <count>", "1"],
+      ["--speed <factor>", "60"],
+      ["--deregistration-delay <seconds>", "120"],
+      ["--seed <number>", "1"],
+      ["--port <number>", "4580"],
+      ["-c, --config <file>", '"config.json"'],
+    ]) {
+      const at = text.indexOf(`${flag} `);
+      expect(text.slice(at, at + 140), flag).toMatch(`(default: ${value})`);
+    }
+    expect(text).toContain('"good", "never-healthy", "dies", "impaired", "flaky", "slow"');
+    expect(text).toMatch(/--naive .*--serve .*Examples: \$ zero-deploy simulate /);
     expect(widest(stdout)).toBeLessThanOrEqual(80);
   });
 
@@ -48,6 +70,18 @@ describe("what needs no configuration", () => {
     ["an unknown flag", [ami, "--max-surges", "2"], "(Did you mean --max-surge?)"],
     ["a flag without its value", [ami, "--config"], "argument missing"],
     ["an unknown output", [ami, "--output", "xml"], "Allowed choices are text, json"],
+    ["a mistyped command", ["simulat"], 'such as ami-0123456789abcdef0, or "simulate"'],
+    ["simulate with an AMI", ["simulate", ami], "too many arguments for 'simulate'"],
+    ["a fleet of none", ["simulate", "--instances", "0"], "a whole number from 1 to 50"],
+    ["a fraction", ["simulate", "--speed", "1.5"], "a whole number from 1 to 120"],
+    ["an unknown kind of AMI", ["simulate", "--ami", "bad"], "Allowed choices are good, never-"],
+    ["a delay AWS does not allow", ["simulate", "--deregistration-delay", "3601"], "0 to 3600"],
+    [
+      "to serve naively",
+      ["simulate", "--serve", "--naive"],
+      "cannot be used with option '--naive'",
+    ],
+    ["a flag before simulate", ["--output", "json", "simulate"], 'must come after "simulate"'],
   ])("%s is refused and leads to --help", async (_, args, said) => {
     const end = await runProgram(args);
     expect(end).toMatchObject({ exitCode: 1, stdout: "" });

@@ -57,6 +57,18 @@ describe("NDJSON", () => {
     ]);
   });
 
+  test("leaves out the lines that are for a person only", () => {
+    const [report] = parse([{ event: "report", message: "x", lines: ["y"], details: { sent: 1 } }]);
+    expect(report).toMatchObject({ sent: 1, message: "x" });
+    expect(report).not.toHaveProperty("lines");
+  });
+
+  test("has the time it is given", () => {
+    const now = () => Date.UTC(2030, 0, 2, 3, 4, 5, 678);
+    const [line = ""] = written([registering], { output: "json", now });
+    expect(JSON.parse(line).time).toBe("2030-01-02T03:04:05.678Z");
+  });
+
   test("has what an error consists of, for scripts to match", () => {
     expect(parse([refusal])[0]).toMatchObject({
       level: "error",
@@ -111,6 +123,12 @@ describe("text", () => {
       "  Mend these and run the same command again.",
       "",
     ]);
+  });
+
+  test("shows the lines that belong to an event below it", () => {
+    const report: LogEvent = { event: "report", message: "No request was lost", lines: ["a", "b"] };
+    const [text = ""] = written([report]);
+    expect(withoutTime(text)).toBe("No request was lost\n  a\n  b\n");
   });
 
   test("is plain where colours are off", () => {

@@ -1,0 +1,90 @@
+import { EC2Client } from "@aws-sdk/client-ec2";
+import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { parseConfig } from "../config.ts";
+import { deploy } from "../deploy.ts";
+import { DeployError } from "../errors.ts";
+import { toEvent } from "../report/failure.ts";
+import { imageThatIs } from "./catalog.ts";
+import { configFor } from "./fleet.ts";
+import { summariseFleet } from "./fleet-summary.ts";
+import { createRequestHandler } from "./handler.ts";
+import { naiveRollout } from "./naive.ts";
+import type { ImageBehaviour } from "./records.ts";
+import { openStage, STALE_READS_MS, type Stage, type StageOptions } from "./stage.ts";
+import { isGood, reportOf } from "./verdict.ts";
+
+/** What is to be simulated. */
+export interface SimulateOptions extends StageOptions {
+  /** What the new AMI does. */
+  readonly behaviour: ImageBehaviour;
+  /** Leaves deregistration and draining out. */
+  readonly isNaive: boolean;
+}
+
+/**
+ * Rolls a simulated fleet under real traffic with the very code that rolls a real one, and counts what becomes of the
+ * requests.
+ * @returns whether no request failed, no rule was broken, and the rollout ended as it should with this AMI
+ */
+export async function simulate(options: SimulateOptions, signal: AbortSignal): Promise<boolean> {
+  const stage = await openStage(options);
+  stage.begin();
+  const error = await rollOut(stage, options, signal).catch((reason: unknown) => reason);
+  if (error !== undefined) {
+    // There is nothing to go on with: the fleet ends with the simulation.
+    const { details: { rerun: _rerun, ...details } = {}, ...event } = toEvent(error);
+    stage.log({ ...event, details });
+  }
+  const surprise = signal.aborted ? undefined : surpriseOf(stage, options, error);
+  const outcome = { ...(await stage.close()), surprise };
+  stage.log(reportOf(outcome));
+  return isGood(outcome);
+}
+
+async function rollOut(
+  { aws, clock, log }: Stage,
+  { maxSurge, behaviour, isNaive }: SimulateOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const client = {
+    region: aws.world.region,
+    credentials: { accessKeyId: "simulated", secretAccessKey: "simulated" },
+    requestHandler: createRequestHandler(aws, { staleReadsMs: STALE_READS_MS }),
+  };
+  const ec2 = new EC2Client(client);
+  const elbv2 = new ElasticLoadBalancingV2Client(client);
+  const file = { ...configFor(aws), "max-surge": maxSurge };
+  const { config } = parseConfig(JSON.stringify(file), "config.json");
+  const ami = imageThatIs(behaviour);
+  const deps = { ec2, elbv2, clock, log, signal };
+  if (isNaive) await naiveRollout(config, ami, deps);
+  else await deploy({ config, ami, command: "" }, deps);
+}
+
+/** What a bad AMI must come to, and what a good one. */
+const isToFail: Readonly<Record<ImageBehaviour, boolean | "either">> = {
+  good: false,
+  slow: false,
+  flaky: "either",
+  "never-healthy": true,
+  dies: true,
+  impaired: true,
+};
+
+/** What is wrong with the end of a rollout, whatever its requests saw; a sentence. */
+function surpriseOf(
+  { aws }: Stage,
+  { behaviour, isNaive, instances }: SimulateOptions,
+  error: unknown,
+): string | undefined {
+  const hasFailed = error !== undefined;
+  if (hasFailed && !(error instanceof DeployError)) return "The rollout ended with a bug";
+  if (isNaive || isToFail[behaviour] === "either") return undefined;
+  if (hasFailed !== isToFail[behaviour]) {
+    return `The rollout ${hasFailed ? "failed" : "succeeded"} with an AMI that is ${behaviour}`;
+  }
+  const { live, leftovers } = summariseFleet(aws);
+  const ids = live.filter(({ id }) => hasFailed === aws.oldInstanceIds.includes(id));
+  if (live.length === instances && ids.length === instances && leftovers.length === 0) return;
+  return `The fleet is not ${hasFailed ? "the old one" : "all new"}: ${live.map(({ id }) => id).join(", ")}`;
+}
