@@ -12,7 +12,8 @@ import { addHealthyTarget, addOldInstance } from "./old-instances.ts";
 import type { Prober } from "./probe.ts";
 import type { ImageBehaviour, LoadBalancer, Subnet } from "./records.ts";
 import { attachTargets } from "./targets.ts";
-import { createWorld, type Timings, type World } from "./world.ts";
+import type { Timings } from "./timings.ts";
+import { createWorld, type World } from "./world.ts";
 
 /** What a simulated fleet can be told to be; everything has a default. */
 export interface SimulatedAwsOptions extends TargetGroupOptions {

@@ -115,9 +115,9 @@ function opening(
       : ", all short: the delay leaves no room for long ones";
   return {
     event: "simulation",
-    message: `Simulating a fleet of ${instances} behind an application load balancer in three zones`,
+    message: `Simulating a fleet of ${instances} behind an application load balancer`,
     lines: [
-      `Time passes ${speed} times as fast as real time, for AWS and for the requests`,
+      `Time passes ${speed} times as fast as real time, in AWS and for its requests`,
       `Deregistration delay: ${delaySeconds} s (${real(delaySeconds)})`,
       `Traffic: about ${1000 / REQUEST_EVERY_MS} requests per second of real time${longOnes}`,
       `See which instance answers: curl ${url}`,
