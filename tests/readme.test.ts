@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { configJsonSchema, parseConfig } from "../src/config.ts";
+import { parseArguments } from "../src/program.ts";
+import { IMAGES } from "../src/simulator/catalog.ts";
 import { run, stage } from "./simulation/harness.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -46,5 +48,29 @@ describe("the configuration", () => {
       expect(row, key).toBeDefined();
       if (value !== undefined) expect(row?.split("|")[3]?.trim(), key).toBe(String(value));
     }
+  });
+});
+
+describe("the commands", () => {
+  const commands = [...readme.matchAll(/^npx (?:--yes )?zero-deploy (.+)$/gm)]
+    .concat([...readme.matchAll(/^\| `zero-deploy (.+?)` \|/gm)])
+    .map(([, args = ""]) => args.replace('"$AMI"', IMAGES.good).split(" "));
+
+  it("are understood as they stand", () => {
+    expect(commands.length).toBeGreaterThan(8);
+    for (const args of commands) {
+      expect(() => parseArguments(["node", "zero-deploy", ...args]), args.join(" ")).not.toThrow();
+    }
+  });
+
+  it("begin with the one that needs no account", () => {
+    expect(commands[0]).toEqual(["simulate"]);
+  });
+
+  it("of the rehearsal name an AMI and a port of the simulated AWS", () => {
+    expect(readme).toContain(`npx zero-deploy ${IMAGES.good}\` is the real thing`);
+    const request = parseArguments(["node", "zero-deploy", "simulate", "--serve"]);
+    if (request.command !== "simulate") throw new Error("it is a simulation");
+    expect(readme).toContain(`export AWS_ENDPOINT_URL=http://127.0.0.1:${request.flags.port}\n`);
   });
 });
