@@ -139,9 +139,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   request.resume();
-  const seconds = Number(
-    new URL(request.url ?? "/", "http://localhost").searchParams.get("seconds"),
-  );
+  const seconds = Number(/[?&]seconds=(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
   const number = world.next(`answer:${instanceId}`);
   const thinkMs = world.random.between(`answer:${instanceId}:${number}`, SHORT_REQUEST_MS);
   const isHealthCheck = request.headers["user-agent"] === HEALTH_CHECKER;

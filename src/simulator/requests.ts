@@ -37,7 +37,7 @@ export const SHORT_REQUEST_MS: Range = [100, 1500];
 const TAIL_SECONDS = { application: 30, network: 150 } as const;
 
 /**
- * How long the long requests last, in simulated seconds: most of the deregistration delay, but so that even one sent to
+ * How long the long requests last, in whole simulated seconds: most of the deregistration delay, but so that even one sent to
  * a target after it was deregistered can end within it. Zero: there is no room for any.
  */
 export function longRequestSeconds(
@@ -45,5 +45,5 @@ export function longRequestSeconds(
   loadBalancerType: keyof typeof TAIL_SECONDS = "application",
 ): number {
   const roomSeconds = deregistrationDelaySeconds - TAIL_SECONDS[loadBalancerType];
-  return Math.max(0, Math.min(0.8 * deregistrationDelaySeconds, roomSeconds));
+  return Math.max(0, Math.floor(Math.min(0.8 * deregistrationDelaySeconds, roomSeconds)));
 }

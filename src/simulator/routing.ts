@@ -22,7 +22,7 @@ export interface Router {
  */
 export function createRouter(world: World): Router {
   // Deregistered targets that still get requests: their records may be gone before that ends.
-  const lingering = new Map<string, { readonly target: Target; readonly untilMs: number }>();
+  const lingering = new Map<string, Target>();
   const listeners = new Set<(target: Target) => void>();
   const turns = new Map<string, number>();
 
@@ -30,7 +30,7 @@ export function createRouter(world: World): Router {
     const group = world.targetGroups.get(after.targetGroupArn);
     if (group === undefined) return;
     const untilMs = world.nowMs() + lagOf(world, group, after);
-    if (before.state === "healthy") lingering.set(after.id, { target: after, untilMs });
+    if (before.state === "healthy") linger(after, untilMs);
     if (!cutsConnections(world, group)) return;
     const delayMs = deregistrationDelaySeconds(group) * 1000;
     // No node ends what it has not heard of yet.
@@ -38,6 +38,13 @@ export function createRouter(world: World): Router {
       const current = world.targets.get(after.id);
       const isBack = current !== undefined && current.registration !== after.registration;
       if (!isBack) for (const cut of listeners) cut(after);
+    });
+  }
+
+  function linger(target: Target, untilMs: number) {
+    lingering.set(target.id, target);
+    world.schedule(untilMs, () => {
+      if (lingering.get(target.id) === target) lingering.delete(target.id);
     });
   }
 
@@ -53,11 +60,9 @@ export function createRouter(world: World): Router {
       .list()
       .filter((target) => target.targetGroupArn === targetGroupArn && target.registered);
     const healthy = ofGroup.filter(({ state }) => state === "healthy");
-    const leaving = [...lingering.values()]
-      .filter(({ target, untilMs }) => {
-        return target.targetGroupArn === targetGroupArn && world.nowMs() < untilMs;
-      })
-      .map(({ target }) => target);
+    const leaving = [...lingering.values()].filter(
+      (target) => target.targetGroupArn === targetGroupArn,
+    );
     const serving = [...healthy, ...leaving];
     return serving.length > 0 ? serving : ofGroup.filter(({ state }) => state === "unhealthy");
   }

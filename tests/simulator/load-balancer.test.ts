@@ -2,7 +2,7 @@
 // instances do.
 // Method: real HTTP on loopback; simulated time runs 120 times as fast as real time, and tests wait for events in it.
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { Agent, get, type IncomingMessage } from "node:http";
+import { Agent, get, type IncomingMessage, request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { forceAnswer, terminateInstance } from "../../src/simulator/controls.ts";
 import { createSimulatedAws, type SimulatedAwsOptions } from "../../src/simulator/fleet.ts";
@@ -64,24 +64,22 @@ function begin(
   agent: Agent,
 ): Promise<{ head: IncomingMessage; rest: Promise<Answer> }> {
   return new Promise((resolve, reject) => {
-    get(url, { agent }, (head) => {
-      let text = "";
-      head.setEncoding("utf8").on("data", (piece: string) => {
-        text += piece;
-      });
-      head.on("error", () => {});
-      const rest = new Promise<Answer>((done) => {
-        head.on("close", () =>
-          done({
-            status: head.statusCode ?? 0,
-            server: head.headers.server?.toString(),
-            text,
-            isWhole: head.complete,
-          }),
-        );
-      });
-      resolve({ head, rest });
-    }).on("error", reject);
+    get(url, { agent }, (head) => resolve({ head, rest: readAll(head) })).on("error", reject);
+  });
+}
+
+/** Reads an answer to its end, whole or not. */
+function readAll(head: IncomingMessage): Promise<Answer> {
+  let text = "";
+  head.setEncoding("utf8").on("data", (piece: string) => {
+    text += piece;
+  });
+  head.on("error", () => {});
+  return new Promise((resolve) => {
+    head.on("close", () => {
+      const { statusCode: status = 0, complete: isWhole } = head;
+      resolve({ status, server: head.headers.server?.toString(), text, isWhole });
+    });
   });
 }
 
@@ -129,6 +127,22 @@ describe("a request", () => {
     forceAnswer(world, id, 418);
     expect(await ask()).toMatchObject({ status: 418, server: undefined });
   });
+
+  it.each(["//", "/%", "/?seconds=x", "/?seconds=-1", "http://[/", "/?seconds=1&seconds=2"])(
+    "for %s is a request like any other",
+    async (path) => {
+      const { url, id } = await setUp({ instances: 1 });
+      const { port } = new URL(url);
+      const answer = await new Promise<Answer>((resolve, reject) => {
+        request({ host: "127.0.0.1", port, path }, (head) => {
+          readAll(head).then(resolve, reject);
+        })
+          .on("error", reject)
+          .end();
+      });
+      expect(answer).toMatchObject({ status: 200, text: expect.stringContaining(id) });
+    },
+  );
 
   it("that lasts is answered piece by piece", async () => {
     const { ask } = await setUp({ instances: 1 });
