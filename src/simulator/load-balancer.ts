@@ -53,7 +53,7 @@ interface InFlight {
  */
 export async function startLoadBalancer(options: LoadBalancerOptions): Promise<LoadBalancerServer> {
   const { world, clock, router, hosts, targetGroupArn } = options;
-  const proxy = createProxyServer({ xfwd: true });
+  const proxy = createProxyServer();
   const inFlight = new Map<ServerResponse, InFlight>();
   // One pool an instance: ports of loopback are used again, and no request may meet a connection of an earlier life.
   const pools = new Map<string, Agent>();
@@ -69,8 +69,6 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
     if (entry !== undefined) entry.outgoing = outgoing;
   });
   proxy.on("proxyRes", (incoming, _request, response) => {
-    // How long the target would keep its own connection is nothing to the client.
-    delete incoming.headers["keep-alive"];
     const entry = inFlight.get(response);
     incoming.on("data", () => {
       if (entry !== undefined) entry.heardMs = clock.now();

@@ -98,6 +98,17 @@ function until(world: World, isSo: () => boolean): Promise<void> {
   });
 }
 
+/** How many connections this process has begun since. */
+function countSockets(): () => number {
+  let sockets = 0;
+  const count = () => {
+    sockets += 1;
+  };
+  subscribe("net.client.socket", count);
+  ends.push(() => unsubscribe("net.client.socket", count));
+  return () => sockets;
+}
+
 describe("a request", () => {
   it("is answered by each instance in turn, which says who it is", async () => {
     const { aws, ask } = await setUp();
@@ -111,15 +122,18 @@ describe("a request", () => {
 
   it("takes connections that are kept alive, to the load balancer and to the targets", async () => {
     const { ask } = await setUp();
-    let sockets = 0;
-    const count = () => {
-      sockets += 1;
-    };
-    subscribe("net.client.socket", count);
-    ends.push(() => unsubscribe("net.client.socket", count));
+    const sockets = countSockets();
     for (let index = 0; index < 30; index += 1) await ask();
     // One to the load balancer, one to each of three instances; the rest are those of health checks.
-    expect(sockets).toBeLessThan(30);
+    expect(sockets()).toBeLessThan(30);
+  });
+
+  it("is not told that its connection will be closed, which could then meet the next request", async () => {
+    const { url } = await setUp({ instances: 1 });
+    const { head, rest } = await begin(url, new Agent({ keepAlive: true }));
+    await rest;
+    expect(head.headers).toMatchObject({ connection: "keep-alive" });
+    expect(head.headers).not.toHaveProperty("keep-alive");
   });
 
   it("is told what the instance says, good or bad", async () => {
@@ -146,9 +160,10 @@ describe("a request", () => {
 
   it("that lasts is answered piece by piece", async () => {
     const { ask } = await setUp({ instances: 1 });
-    const { text, status, isWhole } = await ask("/?seconds=20");
+    // Longer than the idle timeout, but never silent for as long.
+    const { text, status, isWhole } = await ask("/?seconds=90");
     expect({ status, isWhole }).toEqual({ status: 200, isWhole: true });
-    expect(text.split("\n").length).toBeGreaterThan(3);
+    expect(text.split("\n").length).toBeGreaterThan(10);
   });
 });
 
@@ -193,11 +208,14 @@ describe("the load balancer itself answers", () => {
 });
 
 describe("a request in flight", () => {
-  it("is cut off when its instance is terminated", async () => {
-    const { world, url, id } = await setUp({ instances: 1 });
+  it("is cut off at once when its instance is terminated", async () => {
+    const { world, clock, url, id } = await setUp({ instances: 1 });
     const { rest } = await begin(`${url}/?seconds=3000`, new Agent());
+    const startMs = clock.now();
     terminateInstance(world, id);
     expect(await rest).toMatchObject({ status: 200, isWhole: false });
+    // Long before the load balancer would lose patience.
+    expect(clock.now() - startMs).toBeLessThan(30_000);
   });
 
   it("is let finish when its target is deregistered", async () => {
@@ -230,6 +248,14 @@ describe("health checks", () => {
     await until(world, () => state() === "healthy");
   });
 
+  it("fail where the instance hangs, when their timeout is over", async () => {
+    const { world, id } = await setUp({ instances: 1 });
+    const target = () => world.targets.list().find(({ instanceId }) => instanceId === id);
+    forceAnswer(world, id, "timeout");
+    await until(world, () => target()?.state === "unhealthy");
+    expect(target()?.reason).toBe("Target.Timeout");
+  });
+
   it("fail on a port where no application listens", async () => {
     const { world, group, id } = await setUp({ instances: 1 });
     const instance = world.instances.get(id);
@@ -242,6 +268,21 @@ describe("health checks", () => {
 });
 
 describe("traffic", () => {
+  it("comes over connections that are kept alive", async () => {
+    const { clock, url } = await setUp({ instances: 1 });
+    const sockets = countSockets();
+    let results = 0;
+    await new Promise<void>((resolve) => {
+      const onResult = () => {
+        results += 1;
+        if (results === 100) resolve();
+      };
+      const load = startLoad({ url, clock, everyMs: 5, longSeconds: 0, onResult });
+      ends.push(load.stop);
+    });
+    expect(sockets()).toBeLessThan(80);
+  });
+
   it("is counted request by request: who answered, and why it failed", async () => {
     const { world, clock, url, id, others } = await setUp({ instances: 2 });
     const results: RequestResult[] = [];

@@ -111,6 +111,17 @@ describe("a target that was deregistered", () => {
     expect(cuts).toEqual([]);
   });
 
+  it("gets none from the moment it is registered again until it is healthy", async () => {
+    const { next, ids, deregister, register, wait } = routed();
+    const [a, b, c] = ids;
+    await deregister(a);
+    await wait(2);
+    await register(a);
+    expect(next(4)).toEqual(sorted(b, b, c, c));
+    await wait(36);
+    expect(next(3)).toEqual(sorted(a, b, c));
+  });
+
   it("keeps them for good behind a network load balancer, which only cuts them when told to", async () => {
     const { aws, cuts, ids, deregister, wait } = routed({ loadBalancerType: "network" });
     const { world, targetGroupArn } = aws;
@@ -139,6 +150,18 @@ describe("where something is wrong", () => {
     forceAnswer(aws.world, c, 503);
     await wait(120);
     expect(next(3)).toEqual(sorted(a, b, c));
+  });
+
+  it("an initial target gets none even when none is healthy", async () => {
+    const { aws, next, ids, deregister, register, wait } = routed();
+    const [a, b, c] = ids;
+    await deregister(a);
+    await wait(20);
+    forceAnswer(aws.world, b, 503);
+    forceAnswer(aws.world, c, 503);
+    await wait(120);
+    await register(a);
+    expect(next(2)).toEqual(sorted(b, c));
   });
 
   it("one terminated while registered gets them until the load balancer notices", async () => {
