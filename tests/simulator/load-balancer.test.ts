@@ -283,6 +283,15 @@ describe("traffic", () => {
     expect(sockets()).toBeLessThan(80);
   });
 
+  it("is counted to the end of the last request that was under way when it stopped", async () => {
+    const { clock, url } = await setUp({ instances: 1 });
+    const results: RequestResult[] = [];
+    const onResult = (result: RequestResult) => results.push(result);
+    const load = startLoad({ url, clock, everyMs: 5, longSeconds: 60, onResult });
+    await load.stop();
+    expect(results).toMatchObject([{ kind: "long", failure: undefined }]);
+  });
+
   it("is counted request by request: who answered, and why it failed", async () => {
     const { world, clock, url, id, others } = await setUp({ instances: 2 });
     const results: RequestResult[] = [];
