@@ -49,7 +49,8 @@ export function addLoadBalancer(
     vpcId,
     dnsName: `my-load-balancer-1234567890.${world.region}.elb.amazonaws.com`,
     zones: subnets.map(({ zone, id }) => ({ zone, subnetId: id })),
-    securityGroupIds: [],
+    // Network load balancers may have none.
+    securityGroupIds: type === "application" ? [addSecurityGroup(world, vpcId, "alb")] : [],
     createdAtMs: world.nowMs() - AGE_MS,
   };
   world.loadBalancers.set(arn, balancer);

@@ -160,7 +160,11 @@ test("subnets, security groups and key pairs show what people look at", async ()
     new DescribeSecurityGroupsCommand({ Filters: filter("owner-id", "123456789012") }),
   );
   const SecurityGroupArn = `arn:aws:ec2:eu-west-1:123456789012:security-group/${aws.securityGroupId}`;
-  expect(SecurityGroups).toMatchObject([{ GroupName: "app", SecurityGroupArn }]);
+  expect(SecurityGroups).toMatchObject([
+    { GroupName: "app", SecurityGroupArn },
+    // The load balancer's own.
+    { GroupName: "alb" },
+  ]);
   const { KeyPairs } = await ec2.send(new DescribeKeyPairsCommand({}));
   expect(KeyPairs).toEqual([
     {

@@ -53,7 +53,7 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     instanceId: instance.id,
     imageId: instance.imageId,
     instanceState: stateView(instance.state),
-    privateDnsName: isGone ? "" : `ip-${primary?.privateIp.replaceAll(".", "-")}.ec2.internal`,
+    privateDnsName: isGone ? "" : privateDnsName(world, primary),
     dnsName: publicDnsName(world, instance),
     reason: instance.stateTransitionReason,
     keyName: instance.keyName,
@@ -93,6 +93,12 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     },
     placement: { ...(instance.shown.placement as WireRecord), availabilityZone: instance.zone },
   };
+}
+
+/** In the oldest region names have no region (EC2 guide, instance hostnames). */
+function privateDnsName({ region }: World, nic: NetworkInterface | undefined): string {
+  const domain = region === "us-east-1" ? "ec2.internal" : `${region}.compute.internal`;
+  return `ip-${nic?.privateIp.replaceAll(".", "-")}.${domain}`;
 }
 
 function publicDnsName(world: World, { publicIp }: Instance): string {
