@@ -19,8 +19,8 @@ import {
   until,
 } from "./simulation.ts";
 
-/** Twice as long as it takes on two busy processors. */
-const lifeMs = 300_000;
+/** Several times as long as it takes, for machines with much else to do. */
+const lifeMs = 400_000;
 
 /** Ids of the right form that nothing has. */
 const nothing = "0123456789abcdef0";
@@ -111,7 +111,12 @@ describe.concurrent("a look around", () => {
       Subnets: [{ SubnetId, VpcId, AvailabilityZone: "eu-west-1a", State: "available" }],
     });
     expect(zoned).toMatchObject({ Subnets: [{ VpcId, AvailabilityZone: "eu-west-1b" }] });
-    expect(groups).toMatchObject({ SecurityGroups: [{ GroupId: groupId, VpcId }] });
+    expect(groups).toMatchObject({
+      SecurityGroups: [
+        { GroupId: groupId, GroupName: "app", VpcId },
+        { GroupName: "alb", VpcId },
+      ],
+    });
     expect(keys).toMatchObject({
       KeyPairs: [{ KeyName: "my-key", KeyPairId: expect.stringMatching(/^key-[0-9a-f]{17}$/) }],
     });
@@ -474,8 +479,7 @@ describe.concurrent("pages", () => {
     expect(tooSmall).toEqual({
       code: "InvalidParameterValue",
       action: "DescribeInstances",
-      message:
-        "Value ( 4 ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.",
+      message: expect.stringMatching(/^Value \( 4 \) for parameter maxResults is invalid\./),
     });
     expect(ids).toEqual({
       code: "InvalidParameterCombination",
@@ -522,7 +526,7 @@ describe.concurrent("the life of an instance", () => {
   it("goes from pending to terminated, and that of its target from initial to gone", {
     timeout: lifeMs,
   }, async () => {
-    const delaySeconds = 80;
+    const delaySeconds = 160;
     const simulation = await startSimulation(
       ...["--speed", "8", "--instances", "1"],
       ...["--deregistration-delay", String(delaySeconds)],
@@ -546,17 +550,21 @@ describe.concurrent("the life of an instance", () => {
     const isIn = (state: string) => (instance: Instance | undefined) =>
       instance?.State?.Name === state;
 
-    const running = await until(look, isIn("running"));
+    const status = () => aws<Statuses>(`ec2 describe-instance-status --instance-ids ${id}`);
+    const [running, begun] = await Promise.all([
+      until(look, isIn("running")),
+      // Lagging reads may not know the id yet.
+      until(
+        () => status().catch(whileUnknown),
+        (answer) => answer?.InstanceStatuses[0] !== undefined,
+      ),
+    ]);
     expect(running).toMatchObject({
       State: { Code: 16, Name: "running" },
       PrivateIpAddress: launched.PrivateIpAddress,
       BlockDeviceMappings: [{ DeviceName: "/dev/xvda", Ebs: { Status: "attached" } }],
     });
     expect(running).not.toHaveProperty("StateReason");
-
-    const status = () => aws<Statuses>(`ec2 describe-instance-status --instance-ids ${id}`);
-    // Lagging reads may go back to when it did not run.
-    const begun = await until(status, ({ InstanceStatuses }) => InstanceStatuses.length > 0);
     expect(begun).toMatchObject(statusOf(id, "initializing", "initializing"));
     await aws(`ec2 create-tags --resources ${id} --tags Key=Name,Value=yours Key=team,Value=blue`);
     const tagged = await until(look, (instance) => instance?.Tags?.length === 2);
@@ -612,28 +620,7 @@ describe.concurrent("the life of an instance", () => {
     expect(await until(list, (targets) => targets.length === 0)).toEqual([]);
 
     const terminate = `ec2 terminate-instances --instance-ids ${id}`;
-    // At the same time: whichever comes second finds the instance shutting down, which it does not do for long.
-    const [ending, ...answers] = await Promise.all([
-      until(look, isIn("shutting-down")),
-      aws(terminate),
-      aws(terminate),
-    ]);
-    expect(answers).toEqual(
-      expect.arrayContaining([
-        termination(id, "running", "shutting-down"),
-        termination(id, "shutting-down", "shutting-down"),
-      ]),
-    );
-    const byUser = {
-      StateReason: {
-        Code: "Client.UserInitiatedShutdown",
-        Message: "Client.UserInitiatedShutdown: User initiated shutdown",
-      },
-      StateTransitionReason: expect.stringMatching(
-        /^User initiated \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d GMT\)$/,
-      ),
-    };
-    expect(ending).toMatchObject({ State: { Code: 32, Name: "shutting-down" }, ...byUser });
+    expect(await aws(terminate)).toEqual(termination(id, "running", "shutting-down"));
     const began = await simulation.said(`TerminateInstances: instance ${id} is shutting-down`);
     // The target was seen to be gone before the instance was terminated: that was no sooner than AWS lets it go.
     expect(secondsFrom(left, began)).toBeGreaterThanOrEqual(delaySeconds);
@@ -665,6 +652,24 @@ describe.concurrent("the life of an instance", () => {
     const { exitCode, last: verdict } = await simulation.stop();
     expect(exitCode).toBe(0);
     expect(verdict).toMatchObject({ event: "report", failed: 0, launched: 1, violations: [] });
+  });
+
+  it("is shutting down for a while, and to terminate it again changes nothing", async () => {
+    const simulation = await startSimulation("--speed", "2", "--instances", "1");
+    const { aws } = simulation;
+    const [, launch] = await launchLike(simulation);
+    const launched = await aws<Reservation>(`${launch} --image-id ${IMAGES.good}`);
+    const { InstanceId: id = "" } = onlyInstance(launched);
+    const look = () => instanceNow(simulation, id);
+    await until(look, (instance) => instance?.State?.Name === "running");
+    const terminate = `ec2 terminate-instances --instance-ids ${id}`;
+    expect(await aws(terminate)).toEqual(termination(id, "running", "shutting-down"));
+    const [again, ending] = await Promise.all([
+      aws(terminate),
+      until(look, (instance) => instance?.State?.Name === "shutting-down"),
+    ]);
+    expect(again).toEqual(termination(id, "shutting-down", "shutting-down"));
+    expect(ending).toMatchObject({ State: { Code: 32, Name: "shutting-down" }, ...byUser });
   });
 
   it("is pending at first, and no target then", async () => {
@@ -829,6 +834,17 @@ function statusOf(InstanceId: string, Status: string, detail: string) {
 }
 
 const codes = { running: 16, "shutting-down": 32, terminated: 48 } as const;
+
+/** Why an instance ends that somebody terminated. */
+const byUser = {
+  StateReason: {
+    Code: "Client.UserInitiatedShutdown",
+    Message: "Client.UserInitiatedShutdown: User initiated shutdown",
+  },
+  StateTransitionReason: expect.stringMatching(
+    /^User initiated \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d GMT\)$/,
+  ),
+};
 
 function termination(InstanceId: string, before: keyof typeof codes, now: keyof typeof codes) {
   return {
