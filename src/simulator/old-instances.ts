@@ -1,5 +1,6 @@
 import { IMAGES, INSTANCE_TYPES, makeImage } from "./catalog.ts";
 import { shownOptions } from "./ec2/launch-options.ts";
+import { nextCheckAfter, scheduleCheck } from "./health-checks.ts";
 import { newId } from "./ids.ts";
 import type { Instance, Subnet, Tag, Target, TargetGroup } from "./records.ts";
 import { targetId } from "./targets.ts";
@@ -133,4 +134,6 @@ export function addHealthyTarget(
     abandoned: false,
   };
   world.targets.set(id, target);
+  // Where answers are planned nothing can come of a check until something changes.
+  if (!world.prober.isPlanned) scheduleCheck(world, id, nextCheckAfter(world, target));
 }

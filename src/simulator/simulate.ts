@@ -2,7 +2,6 @@ import { EC2Client } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { parseConfig } from "../config.ts";
 import { deploy } from "../deploy.ts";
-import { DeployError } from "../errors.ts";
 import { toEvent } from "../report/failure.ts";
 import { imageThatIs } from "./catalog.ts";
 import { configFor } from "./fleet.ts";
@@ -11,6 +10,7 @@ import { createRequestHandler } from "./handler.ts";
 import { naiveRollout } from "./naive.ts";
 import type { ImageBehaviour } from "./records.ts";
 import { openStage, STALE_READS_MS, type Stage, type StageOptions } from "./stage.ts";
+import { surpriseOf } from "./surprise.ts";
 import { isGood, reportOf } from "./verdict.ts";
 
 /** What is to be simulated. */
@@ -35,7 +35,9 @@ export async function simulate(options: SimulateOptions, signal: AbortSignal): P
     const { details: { rerun: _rerun, ...details } = {}, ...event } = toEvent(error);
     stage.log({ ...event, details });
   }
-  const surprise = signal.aborted ? undefined : surpriseOf(stage, options, error);
+  const end = { ...options, error, oldIds: stage.aws.oldInstanceIds };
+  const isJudged = !signal.aborted && !options.isNaive;
+  const surprise = isJudged ? surpriseOf({ ...end, fleet: summariseFleet(stage.aws) }) : undefined;
   const outcome = { ...(await stage.close()), surprise };
   stage.log(reportOf(outcome));
   return isGood(outcome);
@@ -59,32 +61,4 @@ async function rollOut(
   const deps = { ec2, elbv2, clock, log, signal };
   if (isNaive) await naiveRollout(config, ami, deps);
   else await deploy({ config, ami, command: "" }, deps);
-}
-
-/** What a bad AMI must come to, and what a good one. */
-const isToFail: Readonly<Record<ImageBehaviour, boolean | "either">> = {
-  good: false,
-  slow: false,
-  flaky: "either",
-  "never-healthy": true,
-  dies: true,
-  impaired: true,
-};
-
-/** What is wrong with the end of a rollout, whatever its requests saw; a sentence. */
-function surpriseOf(
-  { aws }: Stage,
-  { behaviour, isNaive, instances }: SimulateOptions,
-  error: unknown,
-): string | undefined {
-  const hasFailed = error !== undefined;
-  if (hasFailed && !(error instanceof DeployError)) return "The rollout ended with a bug";
-  if (isNaive || isToFail[behaviour] === "either") return undefined;
-  if (hasFailed !== isToFail[behaviour]) {
-    return `The rollout ${hasFailed ? "failed" : "succeeded"} with an AMI that is ${behaviour}`;
-  }
-  const { live, leftovers } = summariseFleet(aws);
-  const ids = live.filter(({ id }) => hasFailed === aws.oldInstanceIds.includes(id));
-  if (live.length === instances && ids.length === instances && leftovers.length === 0) return;
-  return `The fleet is not ${hasFailed ? "the old one" : "all new"}: ${live.map(({ id }) => id).join(", ")}`;
 }

@@ -5,6 +5,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import { forceAnswer, terminateInstance } from "../../src/simulator/controls.ts";
 import { randomFaults } from "../../src/simulator/faults.ts";
 import type { SimulatedAwsOptions } from "../../src/simulator/fleet.ts";
+import { createRouter } from "../../src/simulator/routing.ts";
+import { deregisterTarget } from "../../src/simulator/targets.ts";
+import { sendVirtualTraffic } from "../../src/simulator/virtual-traffic.ts";
 import { expectSuccess } from "./expect.ts";
 import { hurried, run, type Stage, stage, watch } from "./harness.ts";
 
@@ -120,6 +123,24 @@ describe("a request", () => {
     expect(refused).toBe(10);
     await pass(scene, 50);
     expect(failuresOf(watched)["504 Gateway Time-out"]).toBeGreaterThan(0);
+  });
+
+  it("that outlives the deregistration delay is cut off when that is over", async () => {
+    const { scene, world } = setUp({ deregistrationDelaySeconds: 60 });
+    const options = { targetGroupArn: scene.aws.targetGroupArn, everyMs: 1000, longMs: 200_000 };
+    const { ended } = sendVirtualTraffic(world, createRouter(world), options);
+    const [target] = world.targets.list();
+    const group = world.targetGroups.get(scene.aws.targetGroupArn);
+    if (target === undefined || group === undefined) throw new Error("the stage has both");
+    await pass(scene, 20);
+    world.actAs({ by: "control" }, () => deregisterTarget(world, group, target.id));
+    const leftMs = world.nowMs();
+    await pass(scene, 100);
+    const cut = ended.filter(({ failure }) => failure === "cut off in the middle");
+    expect(cut.length).toBeGreaterThan(0);
+    for (const { kind, atMs, tookMs } of cut) {
+      expect({ kind, endMs: atMs + tookMs }).toEqual({ kind: "long", endMs: leftMs + 60_000 });
+    }
   });
 
   it("to a port nothing listens on fails with 502", async () => {

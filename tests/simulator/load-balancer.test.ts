@@ -9,6 +9,7 @@ import { createSimulatedAws, type SimulatedAwsOptions } from "../../src/simulato
 import { createHosts } from "../../src/simulator/hosts.ts";
 import { startLoad } from "../../src/simulator/load.ts";
 import { startLoadBalancer } from "../../src/simulator/load-balancer.ts";
+import type { Prober } from "../../src/simulator/probe.ts";
 import type { RequestResult } from "../../src/simulator/requests.ts";
 import { createRouter } from "../../src/simulator/routing.ts";
 import { createScaledClock } from "../../src/simulator/scaled-clock.ts";
@@ -27,11 +28,22 @@ const timings = {
   applicationDeregistration: [18_000, 18_000],
 } as const;
 
-async function setUp(options: Omit<SimulatedAwsOptions, "clock" | "prober"> = {}) {
+interface Options extends Omit<SimulatedAwsOptions, "clock" | "prober"> {
+  readonly onCheck?: () => void;
+}
+
+async function setUp({ onCheck, ...options }: Options = {}) {
   const onMove = () => aws.world.advance();
   const clock = createScaledClock({ speed: 120, startMs: 0, onMove });
   const hosts = createHosts(clock);
-  const aws = createSimulatedAws({ timings, ...options, clock, prober: hosts });
+  const prober: Prober = {
+    ...hosts,
+    probe(...check) {
+      onCheck?.();
+      hosts.probe(...check);
+    },
+  };
+  const aws = createSimulatedAws({ timings, ...options, clock, prober });
   const { world, targetGroupArn } = aws;
   const router = createRouter(world);
   await hosts.follow(world);
@@ -246,6 +258,17 @@ describe("health checks", () => {
     await until(world, () => state() === "unhealthy");
     forceAnswer(world, id, 200);
     await until(world, () => state() === "healthy");
+  });
+
+  it("go on while nothing seems to change", async () => {
+    let checks = 0;
+    await new Promise<void>((resolve) => {
+      const count = () => {
+        checks += 1;
+        if (checks === 10) resolve();
+      };
+      void setUp({ instances: 2, onCheck: count });
+    });
   });
 
   it("fail where the instance hangs, when their timeout is over", async () => {

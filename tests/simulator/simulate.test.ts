@@ -59,8 +59,11 @@ describe("the rollout", () => {
   });
 
   it("replaces several at a time where it may", async () => {
-    const { isGood, lines } = await run({ instances: 3, maxSurge: 3 });
+    const { isGood, events, lines } = await run({ instances: 3, maxSurge: 3 });
     expect(isGood, lines.join("\n")).toBe(true);
+    const at = (name: string, slot: number) =>
+      events.findIndex((one) => one.event === name && one.slot === slot);
+    expect(at("launch", 3)).toBeLessThan(at("terminate", 2));
   });
 
   it("stops at a signal, and nothing is lost by that", async () => {
