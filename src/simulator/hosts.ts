@@ -59,7 +59,7 @@ export function createHosts(clock: ScaledClock): Hosts {
     // Its clients give up idle connections first: that no request meets a closing one is the duty of any application
     // behind a load balancer.
     const server = createServer({ keepAliveTimeout: 0 }, (request, response) =>
-      answer(of, clock, { instanceId, port }, request, response),
+      answer(of, clock, { instanceId, port }, request, response).catch(() => response.destroy()),
     );
     servers.set(keyOf(instanceId, port), server);
     return new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -26,9 +26,10 @@ export interface Invariants {
 }
 
 /**
- * How long a load balancer may go on sending requests after a target is deregistered, in seconds.
+ * How long a load balancer may go on sending requests after a target is deregistered, and time for the last of them to
+ * end, in seconds.
  */
-const FLOOR_SECONDS = { application: 30, network: 120 } as const;
+const FLOOR_SECONDS = { application: 30, network: 150 } as const;
 
 /** The tag by which a replacement says whose place it takes. */
 const REPLACES_TAG = "zero-deploy:replaces";

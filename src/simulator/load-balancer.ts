@@ -86,8 +86,10 @@ export async function startLoadBalancer(options: LoadBalancerOptions): Promise<L
       calm();
       inFlight.delete(response);
     });
-    const address = { host: "127.0.0.1", port };
-    void proxy.web(request, response, { target: address, agent: poolOf(target.instanceId) });
+    // Answered here already; passed on, it would hide the outgoing request from the listener above.
+    delete request.headers.expect;
+    const options = { target: { host: "127.0.0.1", port }, agent: poolOf(target.instanceId) };
+    proxy.web(request, response, options).catch(() => refuse(response, 502));
   }
 
   const stopCutting = router.onCut(({ id }) => {

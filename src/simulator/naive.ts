@@ -52,7 +52,7 @@ export async function naiveRollout(config: Config, ami: string, deps: Deps): Pro
   }
 }
 
-function launch(config: Config, ami: string, { source }: Instance, { ec2 }: Deps) {
+function launch(config: Config, ami: string, { id: replaced, source }: Instance, { ec2 }: Deps) {
   return runInstance(ec2, {
     ImageId: ami,
     InstanceType: config.instanceType as never,
@@ -61,6 +61,7 @@ function launch(config: Config, ami: string, { source }: Instance, { ec2 }: Deps
     SubnetId: source.SubnetId,
     MinCount: 1,
     MaxCount: 1,
+    ClientToken: `naive-${replaced}`,
     TagSpecifications: [
       { ResourceType: "instance", Tags: [{ Key: "Name", Value: config.version }] },
     ],

@@ -89,6 +89,9 @@ function readValue(service: Service, spec: Spec, tree: ParameterTree, path: stri
  */
 function readList(service: Service, item: Spec, tree: ParameterTree, path: string): unknown[] {
   const members = PROTOCOLS[service] === "ec2" ? tree : tree.children.get("member");
+  if (PROTOCOLS[service] === "ec2" && tree.value !== undefined) {
+    throw unknownParameter(service, path);
+  }
   if (members === undefined && tree.children.size > 0) {
     throw unknownParameter(service, `${path}.${[...tree.children.keys()].join(".")}`);
   }

@@ -34,16 +34,12 @@ export const LOAD_BALANCER_ERRORS = {
 export const SHORT_REQUEST_MS: Range = [100, 1500];
 
 /** For how long new requests may still come after a deregistration, and some time for the last of them, in seconds. */
-const TAIL_SECONDS = { application: 30, network: 150 } as const;
+const TAIL_SECONDS = 30;
 
 /**
- * How long the long requests last, in whole simulated seconds: most of the deregistration delay, but so that even one sent to
- * a target after it was deregistered can end within it. Zero: there is no room for any.
+ * How long the long requests last, in whole simulated seconds: most of the deregistration delay, but so that even one
+ * sent to a target after it was deregistered can end within it. Zero: there is no room for any.
  */
-export function longRequestSeconds(
-  deregistrationDelaySeconds: number,
-  loadBalancerType: keyof typeof TAIL_SECONDS = "application",
-): number {
-  const roomSeconds = deregistrationDelaySeconds - TAIL_SECONDS[loadBalancerType];
-  return Math.max(0, Math.floor(Math.min(0.8 * deregistrationDelaySeconds, roomSeconds)));
+export function longRequestSeconds(delaySeconds: number, tailSeconds = TAIL_SECONDS): number {
+  return Math.max(0, Math.floor(Math.min(0.8 * delaySeconds, delaySeconds - tailSeconds)));
 }

@@ -36,8 +36,9 @@ export async function simulate(options: SimulateOptions, signal: AbortSignal): P
     stage.log({ ...event, details });
   }
   const end = { ...options, error, oldIds: stage.aws.oldInstanceIds };
-  const isJudged = !signal.aborted && !options.isNaive;
-  const surprise = isJudged ? surpriseOf({ ...end, fleet: summariseFleet(stage.aws) }) : undefined;
+  // What a naive rollout leaves of the fleet is nobody's promise.
+  const fleet = options.isNaive ? undefined : summariseFleet(stage.aws);
+  const surprise = signal.aborted ? undefined : surpriseOf({ ...end, fleet });
   const outcome = { ...(await stage.close()), surprise };
   stage.log(reportOf(outcome));
   return isGood(outcome);

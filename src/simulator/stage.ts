@@ -38,6 +38,10 @@ export interface Stage {
 /** From one short request to the next, in real milliseconds. */
 const REQUEST_EVERY_MS = 5;
 
+/** A delay that may be over before the load balancer's last request to a deregistered target is. */
+const SHORT_DELAY_SECONDS = 25;
+const CUTS = "When so short a delay is over, the load balancer itself cuts what is in flight";
+
 /** Failed requests are told of together, those of this long at a time, in simulated milliseconds. */
 const FAILURES_EVERY_MS = 60_000;
 
@@ -120,6 +124,7 @@ function opening(
       `Time passes ${speed} times as fast as real time, in AWS and for its requests`,
       `Deregistration delay: ${delaySeconds} s (${real(delaySeconds)})`,
       `Traffic: about ${1000 / REQUEST_EVERY_MS} requests per second of real time${longOnes}`,
+      ...(delaySeconds < SHORT_DELAY_SECONDS ? [CUTS] : []),
       `See which instance answers: curl ${url}`,
     ],
     details: { speed, instances, deregistrationDelaySeconds: delaySeconds, loadBalancer: url },

@@ -7,7 +7,8 @@ export interface RolloutEnd {
   readonly behaviour: ImageBehaviour;
   /** What it failed with; undefined: it did not. */
   readonly error: unknown;
-  readonly fleet: FleetSummary;
+  /** Undefined: it is not to be judged. */
+  readonly fleet: FleetSummary | undefined;
   /** The instances that were there before it. */
   readonly oldIds: readonly string[];
 }
@@ -33,6 +34,7 @@ export function surpriseOf({ behaviour, error, fleet, oldIds }: RolloutEnd): str
   if (hasFailed !== isToFail[behaviour]) {
     return `The rollout ${hasFailed ? "failed" : "succeeded"} with an AMI that is ${behaviour}`;
   }
+  if (fleet === undefined) return undefined;
   const { live, leftovers } = fleet;
   const wanted = live.filter(({ id }) => oldIds.includes(id) === hasFailed);
   const isAsWanted = wanted.length === oldIds.length && wanted.length === live.length;

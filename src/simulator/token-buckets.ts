@@ -56,19 +56,24 @@ const ELB_TARGETS: BucketSize = { maximum: 20, refillPerSecond: 4 };
  * none for instances. STS has no buckets that AWS tells of.
  */
 export function takeTokens(world: World, request: Request): void {
-  for (const charge of chargesOf(request)) {
-    const { bucket, maximum, refillPerSecond, tokens } = charge;
-    const nowMs = world.nowMs();
-    const { millitokens, atMs } = world.buckets.get(bucket) ?? {
-      millitokens: maximum * 1000,
-      atMs: nowMs,
-    };
-    // A token per second is a thousandth per millisecond: no rounding, however often it is asked.
-    const held = Math.min(maximum * 1000, millitokens + (nowMs - atMs) * refillPerSecond);
-    const left = held - tokens * 1000;
-    world.buckets.set(bucket, { millitokens: left < 0 ? held : left, atMs: nowMs });
-    if (left < 0) throw throttled(world, request.service, request.action);
+  const after = chargesOf(request).map(
+    (charge) => [charge.bucket, levelAfter(world, charge)] as const,
+  );
+  // One that is refused takes nothing from any bucket.
+  if (after.some(([, { millitokens }]) => millitokens < 0)) {
+    throw throttled(world, request.service, request.action);
   }
+  for (const [bucket, level] of after) world.buckets.set(bucket, level);
+}
+
+/** What a bucket would hold after a charge; less than nothing where it holds too little. */
+function levelAfter(world: World, { bucket, maximum, refillPerSecond, tokens }: Charge) {
+  const nowMs = world.nowMs();
+  const full = { millitokens: maximum * 1000, atMs: nowMs };
+  const { millitokens, atMs } = world.buckets.get(bucket) ?? full;
+  // A token per second is a thousandth per millisecond: no rounding, however often it is asked.
+  const held = Math.min(full.millitokens, millitokens + (nowMs - atMs) * refillPerSecond);
+  return { millitokens: held - tokens * 1000, atMs: nowMs };
 }
 
 /**

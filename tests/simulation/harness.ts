@@ -93,11 +93,14 @@ export function watch({ aws }: Stage, options: WatchOptions = {}) {
   const { violations } = watchInvariants(aws, { maxSurge });
   const group = world.targetGroups.get(targetGroupArn);
   const type = world.loadBalancers.get(group?.loadBalancerArn ?? "")?.type;
+  const { applicationDeregistration, networkDeregistration } = world.timings;
+  const lag = type === "network" ? networkDeregistration : applicationDeregistration;
+  const tailSeconds = lag[1] / 1000 + 2;
   const delaySeconds = group === undefined ? 0 : deregistrationDelaySeconds(group);
   const traffic = sendVirtualTraffic(world, createRouter(world), {
     targetGroupArn,
     everyMs,
-    longMs: longRequestSeconds(delaySeconds, type) * 1000,
+    longMs: longRequestSeconds(delaySeconds, tailSeconds) * 1000,
   });
   return {
     traffic,

@@ -104,8 +104,8 @@ test("terminating before the deregistration delay has passed is seen", async () 
 test.each([
   ["application", 29, ["terminated-in-service"]],
   ["application", 30, []],
-  ["network", 119, ["terminated-in-service"]],
-  ["network", 120, []],
+  ["network", 149, ["terminated-in-service"]],
+  ["network", 150, []],
 ] as const)(
   "behind an %s load balancer a delay of 0 s is not enough after %i s: %o",
   async (loadBalancerType, seconds, rules) => {

@@ -250,6 +250,27 @@ describe("a request in flight", () => {
   });
 });
 
+describe("a request whose client expects a 100 first", () => {
+  it("is cut off like any other when the deregistration delay is over", async () => {
+    const { url, deregister } = await setUp({ instances: 1, deregistrationDelaySeconds: 30 });
+    const { port } = new URL(url);
+    const headers = { expect: "100-continue", "content-length": "4" };
+    const answer = new Promise<Answer>((resolve, reject) => {
+      const asked = request({
+        ...{ host: "127.0.0.1", port, path: "/?seconds=3000", method: "POST", headers },
+      });
+      asked.on("continue", () => asked.end("body"));
+      asked.on("response", (head) => {
+        deregister();
+        readAll(head).then(resolve, reject);
+      });
+      asked.on("error", reject);
+      asked.flushHeaders();
+    });
+    expect(await answer).toMatchObject({ status: 200, isWhole: false });
+  });
+});
+
 describe("health checks", () => {
   it("are made against the instances: a bad answer makes a target unhealthy, a good one healthy again", async () => {
     const { world, id } = await setUp({ instances: 2 });

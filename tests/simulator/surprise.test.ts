@@ -30,6 +30,8 @@ describe("the end of a rollout", () => {
     ["failed with a good AMI", { ...good, error: failure }, /failed with an AMI that is good/],
     ["well with a bad AMI", { ...bad, error: undefined }, /succeeded with an AMI that is dies/],
     ["with a bug", { ...bad, error: new TypeError("x") }, /ended with a bug/],
+    ["naively, whatever is left", { ...good, fleet: undefined }, undefined],
+    ["naively, with a bug", { ...good, error: new TypeError("x"), fleet: undefined }, /a bug/],
     ["an old one left", { ...good, fleet: fleetOf(["n-1", "i-2"]) }, /not all new: n-1, i-2/],
     ["one too many", { ...good, fleet: fleetOf(["n-1", "n-2", "n-3"]) }, /not all new/],
     ["one too few", { ...good, fleet: fleetOf(["n-1"]) }, /not all new/],

@@ -24,7 +24,7 @@ export const runInstances = defineAction({
     const { ClientToken: _token, DryRun: _dryRun, ...rest } = parameters;
     const request: LaunchRequest = { parameters: canonical(rest), instanceIds: [] };
     const earlier = key === undefined ? undefined : world.launchRequests.get(key);
-    if (earlier !== undefined) {
+    if (earlier !== undefined && parameters.DryRun !== true) {
       const replay = replayLaunch(world, earlier, request);
       if (replay !== undefined) return replay;
     }
