@@ -120,7 +120,12 @@ function addSimulate(program: Command, onSimulate: (flags: SimulateFlags) => voi
       120,
     )
     .option("--seed <number>", "another one: other times and ids", wholeNumber(0, 2 ** 31), 1)
-    .option("--naive", "leave out deregistration and draining, to see what that costs")
+    .addOption(
+      new Option(
+        "--naive",
+        "leave out deregistration and draining, to see what that costs",
+      ).conflicts("maxSurge"),
+    )
     .addOption(
       new Option("--serve", "keep the simulated AWS up for other programs").conflicts([
         "naive",
@@ -134,12 +139,17 @@ function addSimulate(program: Command, onSimulate: (flags: SimulateFlags) => voi
     .addHelpText("after", simulateExamples)
     .showHelpAfterError("(zero-deploy simulate --help shows how it is used)")
     .exitOverride()
-    .action((flags: SimulateFlags) => {
+    .action((flags: SimulateFlags, command: Command) => {
       const stray = program.options.find(
         (option) => program.getOptionValueSource(option.attributeName()) === "cli",
       );
       if (stray !== undefined) {
         program.error(`error: option '${stray.flags}' of simulate must come after "simulate"`);
+      }
+      // A configuration that is silently not used would be taken for one that was tried.
+      const idle = ["port", "config"].find((name) => command.getOptionValueSource(name) === "cli");
+      if (idle !== undefined && !flags.serve) {
+        command.error(`error: option '--${idle}' is of use with '--serve' only`);
       }
       onSimulate(flags);
     });

@@ -81,6 +81,8 @@ describe("what needs no configuration", () => {
       ["simulate", "--serve", "--naive"],
       "cannot be used with option '--naive'",
     ],
+    ["a configuration to simulate", ["simulate", "--config", "x.json"], "with '--serve' only"],
+    ["a surge done naively", ["simulate", "--naive", "--max-surge", "2"], "cannot be used with"],
     ["a flag before simulate", ["--output", "json", "simulate"], 'must come after "simulate"'],
   ])("%s is refused and leads to --help", async (_, args, said) => {
     const end = await runProgram(args);
