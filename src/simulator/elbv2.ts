@@ -1,6 +1,7 @@
 import type { Action } from "./action.ts";
 import {
   describeAccountLimits,
+  describeCapacityReservation,
   describeListenerAttributes,
   describeLoadBalancerAttributes,
   describeTargetGroupAttributes,
@@ -17,6 +18,12 @@ import {
   describeTargetHealth,
   registerTargets,
 } from "./elbv2/target-actions.ts";
+import {
+  describeSslPolicies,
+  describeTrustStoreAssociations,
+  describeTrustStoreRevocations,
+  describeTrustStores,
+} from "./elbv2/tls-actions.ts";
 
 /**
  * The actions of Elastic Load Balancing v2 that are understood; every other name is answered with
@@ -26,16 +33,21 @@ export const ELBV2_ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["AddTags", addTags],
   ["DeregisterTargets", deregisterTargets],
   ["DescribeAccountLimits", describeAccountLimits],
+  ["DescribeCapacityReservation", describeCapacityReservation],
   ["DescribeListenerAttributes", describeListenerAttributes],
   ["DescribeListenerCertificates", describeListenerCertificates],
   ["DescribeListeners", describeListeners],
   ["DescribeLoadBalancerAttributes", describeLoadBalancerAttributes],
   ["DescribeLoadBalancers", describeLoadBalancers],
   ["DescribeRules", describeRules],
+  ["DescribeSSLPolicies", describeSslPolicies],
   ["DescribeTags", describeTags],
   ["DescribeTargetGroupAttributes", describeTargetGroupAttributes],
   ["DescribeTargetGroups", describeTargetGroups],
   ["DescribeTargetHealth", describeTargetHealth],
+  ["DescribeTrustStoreAssociations", describeTrustStoreAssociations],
+  ["DescribeTrustStoreRevocations", describeTrustStoreRevocations],
+  ["DescribeTrustStores", describeTrustStores],
   ["RegisterTargets", registerTargets],
   ["RemoveTags", removeTags],
 ]);

@@ -1,11 +1,16 @@
 import {
   DescribeAccountLimitsCommand,
+  DescribeCapacityReservationCommand,
   DescribeListenerAttributesCommand,
   DescribeListenerCertificatesCommand,
   DescribeListenersCommand,
   DescribeLoadBalancerAttributesCommand,
   DescribeLoadBalancersCommand,
   DescribeRulesCommand,
+  DescribeSSLPoliciesCommand,
+  DescribeTrustStoreAssociationsCommand,
+  DescribeTrustStoreRevocationsCommand,
+  DescribeTrustStoresCommand,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { expect, test } from "vitest";
 import { addListener, addLoadBalancer, addTargetGroup } from "../../src/simulator/network.ts";
@@ -225,4 +230,29 @@ test("up to 20 load balancers can be asked for by ARN", async () => {
   };
   expect((await ask(20)).LoadBalancers).toHaveLength(1);
   expect(await errorOf(ask(21))).toMatchObject({ name: "ValidationError" });
+});
+
+test("there is one SSL policy, no trust store, and no reserved capacity", async () => {
+  const { elb, aws } = setUpAny();
+  const { SslPolicies } = await elb.send(new DescribeSSLPoliciesCommand({}));
+  expect(SslPolicies?.map(({ Name }) => Name)).toEqual(["ELBSecurityPolicy-2016-08"]);
+  expect(SslPolicies?.[0]?.Ciphers?.[0]).toEqual({
+    Name: "ECDHE-ECDSA-AES128-GCM-SHA256",
+    Priority: 1,
+  });
+  expect(await errorOf(elb.send(new DescribeSSLPoliciesCommand({ Names: ["x"] })))).toMatchObject({
+    code: "SSLPolicyNotFound",
+  });
+  expect((await elb.send(new DescribeTrustStoresCommand({}))).TrustStores).toEqual([]);
+  const TrustStoreArn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:truststore/x/1";
+  for (const refused of [
+    elb.send(new DescribeTrustStoresCommand({ Names: ["x"] })),
+    elb.send(new DescribeTrustStoreAssociationsCommand({ TrustStoreArn })),
+    elb.send(new DescribeTrustStoreRevocationsCommand({ TrustStoreArn })),
+  ]) {
+    expect(await errorOf(refused)).toMatchObject({ code: "TrustStoreNotFound", status: 400 });
+  }
+  const { loadBalancerArn: LoadBalancerArn } = aws;
+  const reserved = await elb.send(new DescribeCapacityReservationCommand({ LoadBalancerArn }));
+  expect(reserved.CapacityReservationState).toEqual([]);
 });

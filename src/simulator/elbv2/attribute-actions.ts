@@ -75,6 +75,15 @@ const LISTENER_ATTRIBUTES: Readonly<Record<Listener["protocol"], Attributes>> = 
   TCP: { "tcp.idle_timeout.seconds": "350" },
 };
 
+/** DescribeCapacityReservation: nobody has reserved any for a load balancer. */
+export const describeCapacityReservation = defineAction({
+  fields: { LoadBalancerArn: "string" },
+  run({ world }, parameters) {
+    findLoadBalancer(world, parameters.LoadBalancerArn);
+    return { CapacityReservationState: [] };
+  },
+});
+
 /** DescribeAccountLimits: the quotas of an account that asked for no others. */
 export const describeAccountLimits = defineAction({
   fields: MARKED,
