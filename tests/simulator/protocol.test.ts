@@ -205,3 +205,13 @@ test("load balancers and target groups are found by ARN and by each other, in pa
     await errorOf(elb.send(new DescribeTargetGroupsCommand({ TargetGroupArns: ["my-targets"] }))),
   ).toMatchObject({ message: "'my-targets' is not a valid target group ARN" });
 });
+
+test("a single value in place of a list of EC2 is refused, not passed over", async () => {
+  const { aws } = setUp();
+  const call = parseCall("Action=DescribeInstances&Version=2016-11-15&InstanceId=i-1", undefined);
+  if (call === undefined) throw new Error("the version says that it is EC2's");
+  expect(answerCall(aws.world, call)).toMatchObject({
+    status: 400,
+    body: expect.stringContaining("<Code>UnknownParameter</Code>"),
+  });
+});

@@ -218,3 +218,9 @@ test("a request that is refused has done nothing", async () => {
     "healthy",
   ]);
 });
+
+test("a launch refused for want of tokens for its instances takes none for the request either", async () => {
+  const { launch } = setUp();
+  for (let time = 0; time < 10; time += 1) expect(await isGranted(() => launch(1001))).toBe(false);
+  expect(await isGranted(() => launch(1))).toBe(true);
+});
