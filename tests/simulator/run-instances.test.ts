@@ -49,6 +49,14 @@ describe("a client token", () => {
     expect(aws.world.instances.list()).toHaveLength(4);
   });
 
+  test("does not make a launch of a dry run", async () => {
+    const { aws, ec2 } = setUp();
+    const input = { ...launchInput(aws), ClientToken: "token" };
+    await run(ec2, input);
+    const dry = await errorOf(run(ec2, { ...input, DryRun: true }));
+    expect(dry).toMatchObject({ name: "DryRunOperation", status: 412 });
+  });
+
   test("does not tolerate another parameter", async () => {
     const { aws, ec2 } = setUp();
     const input = { ...launchInput(aws), ClientToken: "token" };
