@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { STSClient } from "@aws-sdk/client-sts";
 import { CommanderError } from "commander";
 import { systemClock } from "./clock.ts";
 import { type ConfigOverrides, type ParsedConfig, parseConfig } from "./config.ts";
@@ -133,11 +134,11 @@ async function rollOut(
   const options = { region: config.region, requestHandler: requestLimits, logger: silence };
   const ec2 = new EC2Client(options);
   const elbv2 = new ElasticLoadBalancingV2Client(options);
+  const sts = new STSClient(options);
   try {
-    await deploy({ config, ami, command }, { ec2, elbv2, clock: systemClock, log, signal });
+    await deploy({ config, ami, command }, { ec2, elbv2, sts, clock: systemClock, log, signal });
   } finally {
-    ec2.destroy();
-    elbv2.destroy();
+    for (const client of [ec2, elbv2, sts]) client.destroy();
   }
 }
 

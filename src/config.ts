@@ -22,6 +22,14 @@ export interface Config {
   readonly subnetIds: readonly string[];
   /** Tags added to those copied from the old instance. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Old instances may be protected from termination: that is lifted right before each one goes. */
+  readonly liftTerminationProtection: boolean;
+  /** Old instances may have volumes beside their root: what is on them does not go with the replacement. */
+  readonly discardExtraVolumes: boolean;
+  /** Old instances may have addresses or network interfaces that a replacement cannot have. */
+  readonly discardExtraAddresses: boolean;
+  /** Whether only one rollout of the target group at a time is let work. */
+  readonly lock: boolean;
 }
 
 /** Values from the command line, under the names of config.json; they win over the file. */
@@ -68,6 +76,8 @@ const section = (resource: string, what: string) =>
     { arn: shaped(arnPattern(resource), what).meta({ description: `Must be ${what}` }) },
     { error: (issue) => (issue.code === "invalid_type" ? 'should be {"arn": "…"}' : undefined) },
   );
+
+const yesOrNo = z.boolean({ error: "should be true or false" });
 
 const tagLimits = "a text of at most 256 characters";
 
@@ -141,6 +151,21 @@ const fileSchema = z.strictObject(
       )
       .optional()
       .meta({ description: "Tags of new instances and their volumes, added to those copied" }),
+    "lift-termination-protection": yesOrNo.default(false).meta({
+      description:
+        "Whether old instances may be protected from termination; it is lifted right before each one goes",
+    }),
+    "discard-extra-volumes": yesOrNo.default(false).meta({
+      description:
+        "Whether old instances may have volumes beside their root, whose data does not go with the replacement",
+    }),
+    "discard-extra-addresses": yesOrNo.default(false).meta({
+      description:
+        "Whether old instances may have Elastic IP addresses, secondary addresses or several network interfaces, which replacements do not have",
+    }),
+    lock: yesOrNo.default(true).meta({
+      description: "Whether only one rollout of the target group at a time is let work",
+    }),
     ...Object.fromEntries(
       ignoredKeys.map((key) => [
         key,
@@ -221,6 +246,10 @@ function toConfig(file: z.output<typeof fileSchema>): Config {
     bakeTimeSeconds: file["bake-time"],
     subnetIds: [...new Set(file["subnet-ids"] ?? [])],
     tags: file.tags ?? {},
+    liftTerminationProtection: file["lift-termination-protection"],
+    discardExtraVolumes: file["discard-extra-volumes"],
+    discardExtraAddresses: file["discard-extra-addresses"],
+    lock: file.lock,
   };
 }
 

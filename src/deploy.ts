@@ -24,6 +24,10 @@ export interface Deployment {
   readonly ami: string;
   /** The command that goes on with it, for messages. */
   readonly command: string;
+  /** Goes ahead though no target is healthy. */
+  readonly allowUnhealthy?: boolean;
+  /** How long to wait for another rollout of the target group to end. Default 0. */
+  readonly lockWaitSeconds?: number;
 }
 
 /**
@@ -75,7 +79,11 @@ async function check(
     onOutage: narrator.outage,
     signal: deps.signal,
   };
-  const aws = { ec2: patient(deps.ec2, patience), elbv2: patient(deps.elbv2, patience) };
+  const aws = {
+    ec2: patient(deps.ec2, patience),
+    elbv2: patient(deps.elbv2, patience),
+    sts: patient(deps.sts, patience),
+  };
   try {
     const checked = await preflight(config, ami, aws);
     if (!deps.signal.aborted) return checked;

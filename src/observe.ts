@@ -1,5 +1,6 @@
 import type { EC2Client } from "@aws-sdk/client-ec2";
 import type { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import type { STSClient } from "@aws-sdk/client-sts";
 import {
   describeInstances,
   describeInstancesByTag,
@@ -13,10 +14,11 @@ import { isUpToDate, type Launch, type LaunchTemplate, launchOf } from "./launch
 import { isInService } from "./slots.ts";
 import { type Instance, isAlive, isGone, ownTags, type Snapshot } from "./snapshot.ts";
 
-/** The two services, as clients. */
+/** The services, as clients. */
 export interface AwsClients {
   readonly ec2: EC2Client;
   readonly elbv2: ElasticLoadBalancingV2Client;
+  readonly sts: STSClient;
 }
 
 /** What to look at. */

@@ -9,6 +9,11 @@ export interface DeployFlags {
   readonly maxSurge?: number | string;
   readonly waitingPeriod?: number | string;
   readonly bakeTime?: number | string;
+  readonly allowUnhealthy?: true;
+  /** In seconds. */
+  readonly lockWait: number;
+  readonly dryRun?: true;
+  readonly detailedExitcode?: true;
   readonly output: "text" | "json";
 }
 
@@ -82,6 +87,18 @@ export function parseArguments(argv: readonly string[]): Request {
       "how long a new instance must stay healthy before the old one leaves (default: 0)",
       anyNumber,
     )
+    .option("--dry-run", "check everything, show the plan, and change nothing")
+    .option(
+      "--detailed-exitcode",
+      "with --dry-run: exit 0 if there is nothing to do, 2 if there is",
+    )
+    .option("--allow-unhealthy", "go ahead though no target is healthy")
+    .option(
+      "--lock-wait <seconds>",
+      "how long to wait for another rollout of the target group to end",
+      wholeNumber(0, 86_400),
+      0,
+    )
     .addOption(outputOption())
     .version(packageJson.version)
     .addHelpText("after", deployExamples)
@@ -90,6 +107,9 @@ export function parseArguments(argv: readonly string[]): Request {
     .enablePositionalOptions()
     .exitOverride()
     .action((ami: string, flags: DeployFlags) => {
+      if (flags.detailedExitcode && !flags.dryRun) {
+        program.error("error: option '--detailed-exitcode' is of use with '--dry-run' only");
+      }
       request = { command: "deploy", ami, flags };
     });
   addSimulate(program, (flags) => {

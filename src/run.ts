@@ -42,11 +42,14 @@ const interruptedLimitSeconds = 30;
 const afterStepMs = 1000;
 
 /** A run that has done nothing yet. */
-export function newRun({ plan, template, served }: Preflight, { ec2, elbv2, clock }: Deps): Run {
+export function newRun(
+  { plan, template, served }: Preflight,
+  { ec2, elbv2, sts, clock }: Deps,
+): Run {
   return {
     plan,
     template,
-    aws: { ec2, elbv2 },
+    aws: { ec2, elbv2, sts },
     clock,
     mode: "rolling",
     expected: { ...noExpectations(), served: new Set(served) },

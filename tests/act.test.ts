@@ -6,6 +6,7 @@ import {
   RunInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { STSClient } from "@aws-sdk/client-sts";
 import { mockClient } from "aws-sdk-client-mock";
 import { beforeEach, describe, expect, it } from "vitest";
 import { act, type Workbench } from "../src/act.ts";
@@ -20,7 +21,11 @@ const slot: Slot = { id: "i-old", old, retiring: [], ending: [], wanted: [] };
 
 function workbench(): Workbench {
   return {
-    aws: { ec2: new EC2Client({}), elbv2: new ElasticLoadBalancingV2Client({}) },
+    aws: {
+      ec2: new EC2Client({}),
+      elbv2: new ElasticLoadBalancingV2Client({}),
+      sts: new STSClient({}),
+    },
     clock: { now: () => 0, sleep: async () => {} },
     template: { config, image: { ImageId: "ami-2" }, oldImages: [], instanceType: {}, subnets: [] },
     expected: noExpectations(),

@@ -16,6 +16,10 @@ export const config: Config = {
   bakeTimeSeconds: 0,
   subnetIds: [],
   tags: {},
+  liftTerminationProtection: false,
+  discardExtraVolumes: false,
+  discardExtraAddresses: false,
+  lock: true,
 };
 
 export const template: LaunchTemplate = {

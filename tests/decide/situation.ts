@@ -26,6 +26,10 @@ export const config: Config = {
   bakeTimeSeconds: 0,
   subnetIds: [],
   tags: {},
+  liftTerminationProtection: false,
+  discardExtraVolumes: false,
+  discardExtraAddresses: false,
+  lock: true,
 };
 
 /** An old instance, running for long. */

@@ -1,5 +1,6 @@
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { STSClient } from "@aws-sdk/client-sts";
 import { parseConfig } from "../../src/config.ts";
 import { deploy } from "../../src/deploy.ts";
 import { DeployError } from "../../src/errors.ts";
@@ -137,6 +138,7 @@ export async function run({ clock, aws }: Stage, options: RunOptions = {}): Prom
   const deps = {
     ec2: new EC2Client(client),
     elbv2: new ElasticLoadBalancingV2Client(client),
+    sts: new STSClient(client),
     clock,
     log: (event: LogEvent) => events.push(event),
     signal: controller.signal,
