@@ -50,6 +50,17 @@ export function associateElasticIp(world: World, id: string, publicIp: string): 
   );
 }
 
+/**
+ * Takes the permission for an action from everybody who calls, or gives it back: `ec2:RunInstances`,
+ * `elasticloadbalancing:AddTags`, `iam:PassRole`.
+ */
+export function denyAction(world: World, action: string, isDenied: boolean): void {
+  world.actAs({ by: "control" }, () => {
+    if (isDenied) world.deniedActions.add(action);
+    else world.deniedActions.delete(action);
+  });
+}
+
 /** Lets launches in a zone fail for want of capacity, or succeed again. */
 export function setCapacity(world: World, zone: string, isThere: boolean): void {
   world.actAs({ by: "control" }, () => {

@@ -65,6 +65,8 @@ export interface World {
   readonly applicationPorts: Set<number>;
   /** How health checks are made. */
   readonly prober: Prober;
+  /** What the caller may not do, as IAM names it: `ec2:RunInstances`, `iam:PassRole`. */
+  readonly deniedActions: Set<string>;
   /** Zones that answer every launch with InsufficientInstanceCapacity. */
   readonly zonesWithoutCapacity: Set<string>;
   /** Health checks that are waiting for their time, so that none is made twice. */
@@ -158,6 +160,7 @@ export function createWorld(options: WorldOptions): World {
     buckets: new Map(),
     applicationPorts: new Set(),
     prober,
+    deniedActions: new Set(),
     zonesWithoutCapacity: new Set(),
     scheduledChecks: new Set(),
     nowMs,
