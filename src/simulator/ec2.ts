@@ -1,5 +1,5 @@
 import type { Action } from "./action.ts";
-import { describeImages, describeInstanceTypes } from "./ec2/image-actions.ts";
+import { describeImages } from "./ec2/image-actions.ts";
 import {
   describeInstanceAttribute,
   describeInstanceCreditSpecifications,
@@ -15,6 +15,7 @@ import {
 } from "./ec2/network-actions.ts";
 import { runInstances } from "./ec2/run-instances.ts";
 import { createTags } from "./ec2/tag-actions.ts";
+import { describeInstanceTypeOfferings, describeInstanceTypes } from "./ec2/type-actions.ts";
 import { describeVolumes } from "./ec2/volume-actions.ts";
 
 /** The actions of EC2 that are understood; every other name is answered with InvalidAction. */
@@ -25,6 +26,7 @@ export const EC2_ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["DescribeInstanceAttribute", describeInstanceAttribute],
   ["DescribeInstanceCreditSpecifications", describeInstanceCreditSpecifications],
   ["DescribeInstanceStatus", describeInstanceStatus],
+  ["DescribeInstanceTypeOfferings", describeInstanceTypeOfferings],
   ["DescribeInstanceTypes", describeInstanceTypes],
   ["DescribeInstances", describeInstances],
   ["DescribeKeyPairs", describeKeyPairs],

@@ -135,12 +135,23 @@ export interface BlockDevice {
   readonly deleteOnTermination: boolean;
 }
 
+/** How an instance starts its operating system. */
+export type BootMode = "legacy-bios" | "uefi";
+
 export interface Image {
   readonly id: string;
   readonly name: string;
-  readonly state: "available" | "pending" | "deregistered";
+  readonly state: "available" | "pending" | "failed" | "disabled" | "deregistered";
   readonly architecture: "x86_64" | "arm64";
+  readonly virtualizationType: "hvm" | "paravirtual";
+  readonly rootDeviceType: "ebs" | "instance-store";
   readonly rootDeviceName: string;
+  /** Undefined: the default of whatever instance type it is launched on. */
+  readonly bootMode?: BootMode | "uefi-preferred";
+  readonly tpmSupport?: "v2.0";
+  readonly enaSupport: boolean;
+  /** As AWS writes it; an AMI that is deprecated can still be launched. */
+  readonly deprecationTime?: string;
   readonly blockDevices: readonly BlockDevice[];
   readonly imdsSupport?: "v2.0";
   readonly creationDate: string;
@@ -153,6 +164,16 @@ export interface InstanceType {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly burstable: boolean;
+  readonly hypervisor: "nitro" | "xen";
+  readonly supportedBootModes: readonly BootMode[];
+  readonly supportedRootDeviceTypes: readonly Image["rootDeviceType"][];
+  readonly supportedVirtualizationTypes: readonly Image["virtualizationType"][];
+  readonly enaSupport: "unsupported" | "supported" | "required";
+  readonly nitroTpmSupport: "unsupported" | "supported";
+  readonly ebsOptimizedSupport: "unsupported" | "supported" | "default";
+  readonly hibernationSupported: boolean;
+  /** Undefined where the balance between network and EBS cannot be chosen. */
+  readonly bandwidthWeightings?: readonly ("default" | "vpc-1" | "ebs-1")[];
   /** Zones that do not offer it. */
   readonly missingInZones: readonly string[];
 }

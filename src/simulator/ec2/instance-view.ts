@@ -1,4 +1,5 @@
 import {
+  type BootMode,
   INSTANCE_STATE_CODES,
   type Instance,
   type InstanceState,
@@ -67,10 +68,13 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     ipAddress: instance.publicIp,
     architecture: image?.architecture ?? "x86_64",
     rootDeviceName: image?.rootDeviceName ?? "/dev/xvda",
-    rootDeviceType: "ebs",
-    virtualizationType: "hvm",
+    rootDeviceType: image?.rootDeviceType ?? "ebs",
+    virtualizationType: image?.virtualizationType ?? "hvm",
     hypervisor: "xen",
-    enaSupport: true,
+    bootMode: image?.bootMode,
+    currentInstanceBootMode: currentBootMode(world, instance),
+    tpmSupport: image?.tpmSupport,
+    enaSupport: image?.enaSupport ?? true,
     platformDetails: "Linux/UNIX",
     usageOperation: "RunInstances",
     clientToken: instance.clientToken,
@@ -93,6 +97,14 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     },
     placement: { ...(instance.shown.placement as WireRecord), availabilityZone: instance.zone },
   };
+}
+
+/** What an AMI that leaves it open starts by is up to the instance type (EC2 guide, boot modes). */
+function currentBootMode(world: World, { imageId, instanceType }: Instance): BootMode {
+  const supported = world.instanceTypes.get(instanceType)?.supportedBootModes ?? [];
+  const wanted = world.images.get(imageId)?.bootMode;
+  if (wanted === "uefi-preferred") return supported.includes("uefi") ? "uefi" : "legacy-bios";
+  return wanted ?? supported[0] ?? "legacy-bios";
 }
 
 /** In the oldest region names have no region (EC2 guide, instance hostnames). */

@@ -3,6 +3,7 @@ import { required } from "../params.ts";
 import type { Image, InstanceType, Subnet, Tag } from "../records.ts";
 import type { World } from "../world.ts";
 import { groupNotFound, imageNotFound, keyPairNotFound, subnetNotFound } from "./find.ts";
+import { checkCompatibility } from "./image-checks.ts";
 import { checkBlockDevices, checkNetwork, checkOptions } from "./launch-checks.ts";
 import { freeAddresses } from "./network-actions.ts";
 import type { RunParameters } from "./run-parameters.ts";
@@ -37,7 +38,8 @@ export function planLaunch(world: World, parameters: RunParameters): LaunchPlan 
   checkNetwork(parameters);
   checkOptions(parameters);
   const image = findImage(world, required("ec2", "ImageId", parameters.ImageId));
-  const type = findType(world, required("ec2", "InstanceType", parameters.InstanceType), image);
+  const type = findType(world, required("ec2", "InstanceType", parameters.InstanceType));
+  checkCompatibility(image, type);
   if (parameters.CreditSpecification !== undefined && !type.burstable) {
     throw new AwsError(
       "InvalidParameterCombination",
@@ -67,18 +69,12 @@ function findImage(world: World, id: string): Image {
   );
 }
 
-function findType(world: World, name: string, image: Image): InstanceType {
+function findType(world: World, name: string): InstanceType {
   const type = world.instanceTypes.get(name);
   if (type === undefined) {
     throw new AwsError("InvalidParameterValue", `Invalid value '${name}' for InstanceType.`);
   }
-  if (type.architecture === image.architecture) return type;
-  throw new AwsError(
-    "InvalidParameterValue",
-    `The architecture '${type.architecture}' of the specified instance type does not match the ` +
-      `architecture '${image.architecture}' of the specified AMI. Specify an instance type and an AMI that ` +
-      "have matching architectures, and try again.",
-  );
+  return type;
 }
 
 /**
