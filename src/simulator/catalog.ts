@@ -76,7 +76,7 @@ const nitro = (options: TypeOptions): InstanceType => ({
   supportedVirtualizationTypes: ["hvm"],
   enaSupport: "required",
   nitroTpmSupport: "supported",
-  ebsOptimizedSupport: "default",
+  ebsOptimized: "default",
   hibernationSupported: options.architecture !== "arm64",
   missingInZones: [],
   ...options,
@@ -89,7 +89,7 @@ const xen = (options: TypeOptions): InstanceType => ({
   supportedBootModes: ["legacy-bios"],
   enaSupport: "unsupported",
   nitroTpmSupport: "unsupported",
-  ebsOptimizedSupport: "unsupported",
+  ebsOptimized: "unsupported",
   ...options,
 });
 
@@ -112,10 +112,9 @@ export const INSTANCE_TYPES: readonly InstanceType[] = [
     supportedVirtualizationTypes: ["hvm", "paravirtual"],
   }),
   nitro({
-    name: "m8g.large",
+    name: "m8i.large",
     vcpus: 2,
     memoryMib: 8192,
-    architecture: "arm64",
     bandwidthWeightings: ["default", "vpc-1", "ebs-1"],
   }),
 ];

@@ -1,5 +1,7 @@
 import { newId } from "./ids.ts";
-import type { HealthCheck, Listener, LoadBalancer, Subnet, TargetGroup } from "./records.ts";
+import type { Listener } from "./listener-records.ts";
+import { forwardTo, setListener } from "./listeners.ts";
+import type { HealthCheck, LoadBalancer, Subnet, TargetGroup } from "./records.ts";
 import type { World } from "./world.ts";
 
 /** How long the load balancer has been there: 90 days. */
@@ -52,6 +54,7 @@ export function addLoadBalancer(
     // Network load balancers may have none.
     securityGroupIds: type === "application" ? [addSecurityGroup(world, vpcId, "alb")] : [],
     createdAtMs: world.nowMs() - AGE_MS,
+    stateCode: "active",
   };
   world.loadBalancers.set(arn, balancer);
   return balancer;
@@ -96,7 +99,10 @@ export interface TargetGroupOptions {
   readonly firstHealthyPasses?: number;
 }
 
-/** Adds a target group to a load balancer, or to none when `balancer` is undefined. */
+/**
+ * Adds a target group to a load balancer, or to none when `balancer` is undefined. It stays the load
+ * balancer's for as long as no listener or rule that forwards to it is changed or removed.
+ */
 export function addTargetGroup(
   world: World,
   balancer: LoadBalancer | undefined,
@@ -149,9 +155,10 @@ export function addListener(
     loadBalancerArn: balancer.arn,
     protocol: balancer.type === "application" ? "HTTP" : "TCP",
     port,
-    targetGroupArn: group.arn,
+    defaultActions: [forwardTo(group.arn)],
     defaultRuleArn: `${arn.replace(":listener/", ":listener-rule/")}/${id("listener-rule")}`,
+    rules: [],
   };
-  world.listeners.set(arn, listener);
+  setListener(world, arn, listener);
   return listener;
 }

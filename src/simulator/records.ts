@@ -170,10 +170,11 @@ export interface InstanceType {
   readonly supportedVirtualizationTypes: readonly Image["virtualizationType"][];
   readonly enaSupport: "unsupported" | "supported" | "required";
   readonly nitroTpmSupport: "unsupported" | "supported";
-  readonly ebsOptimizedSupport: "unsupported" | "supported" | "default";
+  /** "default" where it cannot be turned off. */
+  readonly ebsOptimized: "unsupported" | "supported" | "default";
   readonly hibernationSupported: boolean;
-  /** Undefined where the balance between network and EBS cannot be chosen. */
-  readonly bandwidthWeightings?: readonly ("default" | "vpc-1" | "ebs-1")[];
+  /** Ways to share out its bandwidth between network and volumes; others have none. */
+  readonly bandwidthWeightings?: readonly string[];
   /** Zones that do not offer it. */
   readonly missingInZones: readonly string[];
 }
@@ -211,17 +212,11 @@ export interface LoadBalancer {
   readonly zones: readonly { readonly zone: string; readonly subnetId: string }[];
   readonly securityGroupIds: readonly string[];
   readonly createdAtMs: number;
+  readonly stateCode: LoadBalancerState;
 }
 
-export interface Listener {
-  readonly arn: string;
-  readonly loadBalancerArn: string;
-  readonly protocol: "HTTP" | "TCP";
-  readonly port: number;
-  /** Where its default rule, the only one it has, forwards everything to. */
-  readonly targetGroupArn: string;
-  readonly defaultRuleArn: string;
-}
+/** ELBv2's states of a load balancer (API reference, LoadBalancerState). */
+export type LoadBalancerState = "active" | "provisioning" | "active_impaired" | "failed";
 
 export interface HealthCheck {
   readonly protocol: string;

@@ -1,3 +1,4 @@
+import type { Listener } from "./listener-records.ts";
 import { type Prober, plannedProber } from "./probe.ts";
 import { createRandom, type Random } from "./random.ts";
 import type {
@@ -6,7 +7,6 @@ import type {
   InstanceType,
   KeyPair,
   LaunchRequest,
-  Listener,
   LoadBalancer,
   SecurityGroup,
   Subnet,

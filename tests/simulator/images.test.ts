@@ -107,7 +107,7 @@ test("instance types say what AMIs they take", async () => {
     SupportedRootDeviceTypes: ["ebs"],
     SupportedVirtualizationTypes: ["hvm"],
     SupportedBootModes: ["legacy-bios", "uefi"],
-    NetworkInfo: { EnaSupport: "required" },
+    NetworkInfo: { EnaSupport: "required", BandwidthWeightings: ["default"] },
     EbsInfo: { EbsOptimizedSupport: "default" },
     NitroTpmSupport: "supported",
     NitroTpmInfo: { SupportedVersions: ["2.0"] },
@@ -126,7 +126,7 @@ test("instance types say what AMIs they take", async () => {
     SupportedBootModes: ["uefi"],
     ProcessorInfo: { SupportedArchitectures: ["arm64"] },
   });
-  expect(await typeOf("m8g.large")).toMatchObject({
+  expect(await typeOf("m8i.large")).toMatchObject({
     NetworkInfo: { BandwidthWeightings: ["default", "vpc-1", "ebs-1"] },
   });
   const found = async (Filters: Filter[]) => {

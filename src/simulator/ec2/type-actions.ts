@@ -45,7 +45,7 @@ const TYPE_FILTERS: FilterFields<InstanceType> = {
   "supported-usage-class": () => USAGE_CLASSES,
   "network-info.ena-support": ({ enaSupport }) => [enaSupport],
   "nitro-tpm-support": ({ nitroTpmSupport }) => [nitroTpmSupport],
-  "ebs-info.ebs-optimized-support": ({ ebsOptimizedSupport }) => [ebsOptimizedSupport],
+  "ebs-info.ebs-optimized-support": ({ ebsOptimized }) => [ebsOptimized],
 };
 
 function typeView(type: InstanceType): WireRecord {
@@ -67,11 +67,14 @@ function typeView(type: InstanceType): WireRecord {
     },
     memoryInfo: { sizeInMiB: type.memoryMib },
     ebsInfo: {
-      ebsOptimizedSupport: type.ebsOptimizedSupport,
+      ebsOptimizedSupport: type.ebsOptimized,
       encryptionSupport: "supported",
       nvmeSupport: isNitro ? "required" : "unsupported",
     },
-    networkInfo: { enaSupport: type.enaSupport, bandwidthWeightings: type.bandwidthWeightings },
+    networkInfo: {
+      enaSupport: type.enaSupport,
+      bandwidthWeightings: type.bandwidthWeightings ?? ["default"],
+    },
     hibernationSupported: type.hibernationSupported,
     burstablePerformanceSupported: type.burstable,
     supportedBootModes: type.supportedBootModes,

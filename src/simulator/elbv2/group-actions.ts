@@ -107,7 +107,7 @@ function loadBalancerView(balancer: LoadBalancer): WireRecord {
     LoadBalancerName: balancer.name,
     Scheme: "internet-facing",
     VpcId: balancer.vpcId,
-    State: { Code: "active" },
+    State: { Code: balancer.stateCode },
     Type: balancer.type,
     AvailabilityZones: balancer.zones.map(({ zone, subnetId }) => ({
       ZoneName: zone,

@@ -5,6 +5,7 @@ import type { Tag } from "../records.ts";
 import { isReservedKey, isTooMany, withTags } from "../tags.ts";
 import type { World } from "../world.ts";
 import { kindOf, type ResourceKind } from "./find.ts";
+import { rulesOf } from "./listener-actions.ts";
 
 const ELB = "elasticloadbalancing";
 
@@ -103,7 +104,7 @@ function exists(world: World, kind: ResourceKind, arn: string): boolean {
     case "listener":
       return world.listeners.has(arn);
     case "listener rule":
-      return [...world.listeners.values()].some(({ defaultRuleArn }) => defaultRuleArn === arn);
+      return [...world.listeners.values()].flatMap(rulesOf).some((rule) => rule.arn === arn);
   }
 }
 
