@@ -1,4 +1,5 @@
 import type { Action } from "./action.ts";
+import { describeAddresses } from "./ec2/address-actions.ts";
 import { describeImages } from "./ec2/image-actions.ts";
 import {
   describeInstanceAttribute,
@@ -8,12 +9,12 @@ import {
   terminateInstances,
 } from "./ec2/instance-actions.ts";
 import {
-  describeAddresses,
   describeKeyPairs,
   describeSecurityGroups,
   describeSubnets,
 } from "./ec2/network-actions.ts";
 import { runInstances } from "./ec2/run-instances.ts";
+import { describeSpotInstanceRequests } from "./ec2/spot-actions.ts";
 import { createTags } from "./ec2/tag-actions.ts";
 import { describeInstanceTypeOfferings, describeInstanceTypes } from "./ec2/type-actions.ts";
 import { describeVolumes } from "./ec2/volume-actions.ts";
@@ -31,6 +32,7 @@ export const EC2_ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["DescribeInstances", describeInstances],
   ["DescribeKeyPairs", describeKeyPairs],
   ["DescribeSecurityGroups", describeSecurityGroups],
+  ["DescribeSpotInstanceRequests", describeSpotInstanceRequests],
   ["DescribeSubnets", describeSubnets],
   ["DescribeVolumes", describeVolumes],
   ["RunInstances", runInstances],

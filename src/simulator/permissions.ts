@@ -17,24 +17,47 @@ type Parameters = Call["parameters"];
  * not do what a call is about. AWS looks at this before anything the call names.
  */
 export function checkPermissions(world: World, call: Call): void {
-  if (world.deniedActions.size === 0) return;
   const denied = needsOf(world, call).find(({ action }) => world.deniedActions.has(action));
-  if (denied === undefined) return;
-  const { action, resource } = denied;
+  if (denied !== undefined) {
+    throw refusal(
+      world,
+      call,
+      denied,
+      `because no identity-based policy allows the ${denied.action} action`,
+    );
+  }
+  const managed = managedInstance(world, call);
+  if (managed !== undefined) {
+    throw refusal(world, call, managed, "with an explicit deny in a resource-based policy");
+  }
+}
+
+/** An instance that is managed by a service can only be changed by that (EC2 guide, managed instances). */
+function managedInstance(world: World, { service, action, parameters }: Call): Need | undefined {
+  if (service !== "ec2" || action.startsWith("Describe")) return undefined;
+  const ids = [...parameters].filter(([name]) => /^InstanceId(\.|$)/.test(name));
+  const [, id] = ids.find(([, each]) => world.instances.get(each)?.operator !== undefined) ?? [];
+  if (id === undefined) return undefined;
+  return { action: `ec2:${action}`, resource: arnOf(world, `instance/${id}`) };
+}
+
+function refusal(world: World, call: Call, { action, resource }: Need, because: string): AwsError {
   const where = resource === undefined ? "" : ` on resource: ${resource}`;
-  const text =
-    `User: ${callerArn(world)} is not authorized to perform: ${action}${where} because no ` +
-    `identity-based policy allows the ${action} action`;
-  if (call.service !== "ec2") throw new AwsError("AccessDenied", text, 403);
+  const text = `User: ${callerArn(world)} is not authorized to perform: ${action}${where} ${because}`;
+  if (call.service !== "ec2") return new AwsError("AccessDenied", text, 403);
   // Only what changes something is refused with more, which sts:DecodeAuthorizationMessage decodes.
   const encoded = call.action.startsWith("Describe")
     ? ""
     : `. Encoded authorization failure message: ${encodedMessage(world, text)}`;
-  throw new AwsError(
+  return new AwsError(
     "UnauthorizedOperation",
     `You are not authorized to perform this operation. ${text}${encoded}`,
     403,
   );
+}
+
+function arnOf({ region, accountId }: World, resource: string): string {
+  return `arn:aws:ec2:${region}:${accountId}:${resource}`;
 }
 
 function encodedMessage(world: World, text: string): string {
@@ -49,8 +72,7 @@ function needsOf(world: World, { service, action, parameters }: Call): readonly 
     ];
   }
   if (service !== "ec2") return [own];
-  const arnOf = (resource: string) => `arn:aws:ec2:${world.region}:${world.accountId}:${resource}`;
-  if (action === "RunInstances") return launchNeeds(world, parameters, arnOf);
+  if (action === "RunInstances") return launchNeeds(world, parameters);
   const isRead = action.startsWith("Describe") && action !== "DescribeInstanceAttribute";
   const id =
     parameters.get("InstanceId.1") ??
@@ -58,20 +80,16 @@ function needsOf(world: World, { service, action, parameters }: Call): readonly 
     parameters.get("ResourceId.1");
   if (isRead || id === undefined) return [own];
   const kind = id.startsWith("vol-") ? "volume" : "instance";
-  return [{ ...own, resource: arnOf(`${kind}/${id}`) }];
+  return [{ ...own, resource: arnOf(world, `${kind}/${id}`) }];
 }
 
 /** A launch needs more than itself for the tags and the role that it gives (EC2 guide, IAM policies). */
-function launchNeeds(
-  world: World,
-  parameters: Parameters,
-  arnOf: (resource: string) => string,
-): readonly Need[] {
-  const needs: Need[] = [{ action: "ec2:RunInstances", resource: arnOf("instance/*") }];
+function launchNeeds(world: World, parameters: Parameters): readonly Need[] {
+  const needs: Need[] = [{ action: "ec2:RunInstances", resource: arnOf(world, "instance/*") }];
   const names = [...parameters.keys()];
   if (names.some((name) => name.startsWith("TagSpecification."))) {
     const kind = parameters.get("TagSpecification.1.ResourceType") ?? "instance";
-    needs.push({ action: "ec2:CreateTags", resource: arnOf(`${kind}/*`) });
+    needs.push({ action: "ec2:CreateTags", resource: arnOf(world, `${kind}/*`) });
   }
   const profile =
     parameters.get("IamInstanceProfile.Arn") ?? parameters.get("IamInstanceProfile.Name");

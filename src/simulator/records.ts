@@ -60,6 +60,31 @@ export interface NetworkInterface {
   readonly ipv6Addresses: readonly string[];
   readonly deleteOnTermination: boolean;
   readonly description: string;
+  /** Default: true. */
+  readonly sourceDestCheck?: boolean;
+  /** Beside `privateIp`. Default: none. */
+  readonly secondaryIps?: readonly string[];
+  /**
+   * Elastic IP addresses by the private address each stands for, but for that of the instance's
+   * primary address, which is its `publicIp`. Default: none.
+   */
+  readonly elasticIps?: Readonly<Record<string, string>>;
+}
+
+/** The AWS service that manages an instance for its customer (API reference, OperatorResponse). */
+export interface Operator {
+  readonly managed: true;
+  /** Such as "eks.amazonaws.com". */
+  readonly principal: string;
+}
+
+/** The request that a Spot Instance was launched for. */
+export interface SpotRequest {
+  /** A persistent one launches another instance when this one is interrupted or terminated. */
+  readonly type: "one-time" | "persistent";
+  readonly interruptionBehavior: "terminate" | "stop" | "hibernate";
+  /** In dollars an hour. */
+  readonly maxPrice?: string;
 }
 
 export interface Instance {
@@ -98,6 +123,9 @@ export interface Instance {
   readonly cpuCredits?: string;
   readonly volumeIds: readonly string[];
   readonly lifecycle?: "spot";
+  /** Of a Spot Instance. Default: a one-time request. */
+  readonly spotRequest?: SpotRequest;
+  readonly operator?: Operator;
   /** Members of DescribeInstances' answer that only repeat what the launch said or its defaults. */
   readonly shown: WireRecord;
   readonly answer: AppAnswer;

@@ -8,6 +8,7 @@ import {
   type WireRecord,
 } from "../records.ts";
 import type { World } from "../world.ts";
+import { spotRequestId } from "./spot-actions.ts";
 
 /** A time as EC2 writes it. */
 export function isoTime(atMs: number): string {
@@ -55,7 +56,7 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     imageId: instance.imageId,
     instanceState: stateView(instance.state),
     privateDnsName: isGone ? "" : privateDnsName(world, primary),
-    dnsName: publicDnsName(world, instance),
+    dnsName: publicDnsName(world, instance.publicIp),
     reason: instance.stateTransitionReason,
     keyName: instance.keyName,
     amiLaunchIndex: instance.launchIndex,
@@ -79,6 +80,8 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     usageOperation: "RunInstances",
     clientToken: instance.clientToken,
     instanceLifecycle: instance.lifecycle,
+    spotInstanceRequestId: instance.lifecycle && spotRequestId(world, instance),
+    operator: { managed: false, ...instance.operator },
     stateReason: instance.stateReason && { ...instance.stateReason },
     blockDeviceMapping: volumesView(world, instance, asOfMs),
     networkInterfaceSet: isGone
@@ -91,6 +94,7 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     },
     tagSet: tagsView(instance.tags),
     ...instance.shown,
+    sourceDestCheck: primary?.sourceDestCheck ?? true,
     metadataOptions: {
       ...(instance.shown.metadataOptions as WireRecord),
       state: instance.state === "pending" ? "pending" : "applied",
@@ -113,7 +117,7 @@ function privateDnsName({ region }: World, nic: NetworkInterface | undefined): s
   return `ip-${nic?.privateIp.replaceAll(".", "-")}.${domain}`;
 }
 
-function publicDnsName(world: World, { publicIp }: Instance): string {
+function publicDnsName(world: World, publicIp: string | undefined): string {
   if (publicIp === undefined) return "";
   return `ec2-${publicIp.replaceAll(".", "-")}.${world.region}.compute.amazonaws.com`;
 }
@@ -141,15 +145,23 @@ function volumesView(world: World, instance: Instance, asOfMs?: number): readonl
   });
 }
 
+/** The public address that stands for a private one, and whose it is. */
+function publicAddressOf(
+  { accountId }: World,
+  { publicIp, publicIpOwner, networkInterfaces }: Instance,
+  nic: NetworkInterface,
+  privateIp: string,
+): { readonly ip?: string; readonly owner?: string } {
+  if (privateIp === networkInterfaces[0]?.privateIp) return { ip: publicIp, owner: publicIpOwner };
+  return { ip: nic.elasticIps?.[privateIp], owner: accountId };
+}
+
 function networkInterfaceView(world: World, instance: Instance, nic: NetworkInterface): WireRecord {
-  const association =
-    nic.deviceIndex === 0 && instance.publicIp !== undefined
-      ? {
-          publicIp: instance.publicIp,
-          ipOwnerId: instance.publicIpOwner,
-          publicDnsName: publicDnsName(world, instance),
-        }
-      : undefined;
+  const association = (privateIp: string) => {
+    const { ip, owner } = publicAddressOf(world, instance, nic, privateIp);
+    if (ip === undefined) return undefined;
+    return { publicIp: ip, ipOwnerId: owner, publicDnsName: publicDnsName(world, ip) };
+  };
   return {
     networkInterfaceId: nic.id,
     subnetId: nic.subnetId,
@@ -159,7 +171,7 @@ function networkInterfaceView(world: World, instance: Instance, nic: NetworkInte
     status: "in-use",
     interfaceType: "interface",
     privateIpAddress: nic.privateIp,
-    sourceDestCheck: true,
+    sourceDestCheck: nic.sourceDestCheck ?? true,
     groupSet: groupsView(world, nic.groupIds),
     attachment: {
       attachmentId: nic.id.replace("eni-", "eni-attach-"),
@@ -169,8 +181,12 @@ function networkInterfaceView(world: World, instance: Instance, nic: NetworkInte
       status: instance.state === "pending" ? "attaching" : "attached",
       deleteOnTermination: nic.deleteOnTermination,
     },
-    association,
-    privateIpAddressesSet: [{ primary: true, privateIpAddress: nic.privateIp, association }],
+    association: association(nic.privateIp),
+    privateIpAddressesSet: [nic.privateIp, ...(nic.secondaryIps ?? [])].map((ip, index) => ({
+      primary: index === 0,
+      privateIpAddress: ip,
+      association: association(ip),
+    })),
     ipv6AddressesSet: nic.ipv6Addresses.map((ipv6Address) => ({ ipv6Address })),
   };
 }

@@ -183,7 +183,7 @@ function networkInterfacesOf(
 }
 
 /** The next address of a subnet: nobody's for a long time, as AWS too hands them out in turn. */
-function nextAddress(world: World, subnetId: string): string {
+export function nextAddress(world: World, subnetId: string): string {
   const prefix = world.subnets.get(subnetId)?.prefix ?? "10.0.0";
   return `${prefix}.${4 + (world.next(`address:${subnetId}`) % 251)}`;
 }
