@@ -1,5 +1,5 @@
+import type { LoadBalancerState, TargetGroup } from "./balancer-records.ts";
 import type { Listener, ListenerAction, ListenerRule } from "./listener-records.ts";
-import type { LoadBalancerState, TargetGroup } from "./records.ts";
 import { followUse } from "./targets.ts";
 import type { World } from "./world.ts";
 

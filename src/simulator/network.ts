@@ -1,7 +1,8 @@
+import type { HealthCheck, LoadBalancer, TargetGroup } from "./balancer-records.ts";
 import { newId } from "./ids.ts";
 import type { Listener } from "./listener-records.ts";
 import { forwardTo, setListener } from "./listeners.ts";
-import type { HealthCheck, LoadBalancer, Subnet, TargetGroup } from "./records.ts";
+import type { Subnet } from "./records.ts";
 import type { World } from "./world.ts";
 
 /** How long the load balancer has been there: 90 days. */

@@ -1,5 +1,6 @@
+import type { Target, TargetGroup, TargetState } from "./balancer-records.ts";
 import { nextCheckAfter, scheduleCheck } from "./health-checks.ts";
-import type { Instance, Target, TargetGroup, TargetState } from "./records.ts";
+import type { Instance } from "./records.ts";
 import type { World } from "./world.ts";
 
 /**

@@ -1,3 +1,4 @@
+import type { LoadBalancer, Target, TargetGroup } from "./balancer-records.ts";
 import type { Listener } from "./listener-records.ts";
 import { type Prober, plannedProber } from "./probe.ts";
 import { createRandom, type Random } from "./random.ts";
@@ -7,12 +8,9 @@ import type {
   InstanceType,
   KeyPair,
   LaunchRequest,
-  LoadBalancer,
   SecurityGroup,
   Subnet,
   Tag,
-  Target,
-  TargetGroup,
   Volume,
 } from "./records.ts";
 import { createTable, type Table } from "./table.ts";

@@ -1,6 +1,7 @@
 import { defineAction } from "../action.ts";
+import type { LoadBalancer, TargetGroup } from "../balancer-records.ts";
 import { AwsError } from "../errors.ts";
-import type { LoadBalancer, TargetGroup, WireRecord } from "../records.ts";
+import type { WireRecord } from "../records.ts";
 import { checkArn, findTargetGroup } from "./find.ts";
 import { MARKED, markedPage } from "./paging.ts";
 
