@@ -56,7 +56,7 @@ export interface World {
   readonly loadBalancers: Map<string, LoadBalancer>;
   readonly listeners: Map<string, Listener>;
   /** Tags of load balancers, target groups, listeners and rules, by ARN. */
-  readonly elbTags: Map<string, readonly Tag[]>;
+  readonly elbTags: Table<readonly Tag[]>;
   /** By client token and its scope. */
   readonly launchRequests: Map<string, LaunchRequest>;
   /** The token buckets that requests have taken from. */
@@ -125,11 +125,11 @@ export function createWorld(options: WorldOptions): World {
   const tell = (transition: Transition) => {
     for (const listener of listeners) listener(transition);
   };
+  // What is put in before the world begins to move has always been there, for lagging reads too.
+  const changeMs = () => (hasBegun ? nowMs() : Number.NEGATIVE_INFINITY);
   const tableOf = <T>(kind: Transition["kind"]) =>
     createTable<T>({
-      // What is put in before the world begins to move has always been there, for lagging reads
-      // too.
-      nowMs: () => (hasBegun ? nowMs() : Number.NEGATIVE_INFINITY),
+      nowMs: changeMs,
       historyMs: HISTORY_MS,
       onChange: (before, after) =>
         tell({ atMs: nowMs(), cause, kind, before, after } as Transition),
@@ -153,7 +153,7 @@ export function createWorld(options: WorldOptions): World {
     targetGroups: new Map(),
     loadBalancers: new Map(),
     listeners: new Map(),
-    elbTags: new Map(),
+    elbTags: createTable({ nowMs: changeMs, historyMs: HISTORY_MS, onChange() {} }),
     launchRequests: new Map(),
     buckets: new Map(),
     applicationPorts: new Set(),

@@ -233,4 +233,25 @@ describe("ELB", () => {
       name: "ValidationError",
     });
   });
+
+  test("lagging reads learn of tags later, and of their end", async () => {
+    const { clock, aws, elb } = setUpAny({ staleReadsMs: 8000, lagIsConstant: true });
+    const ResourceArns = [aws.targetGroupArn];
+    const tags = async () => {
+      const answer = await elb.send(new DescribeTagsCommand({ ResourceArns }));
+      return answer.TagDescriptions?.[0]?.Tags;
+    };
+    await clock.sleep(10_000);
+    await elb.send(new AddTagsCommand({ ResourceArns, Tags: [{ Key: "a", Value: "b" }] }));
+    expect(await tags()).toEqual([]);
+    await clock.sleep(7999);
+    expect(await tags()).toEqual([]);
+    await clock.sleep(1);
+    expect(await tags()).toEqual([{ Key: "a", Value: "b" }]);
+    await elb.send(new RemoveTagsCommand({ ResourceArns, TagKeys: ["a"] }));
+    await clock.sleep(7999);
+    expect(await tags()).toHaveLength(1);
+    await clock.sleep(1);
+    expect(await tags()).toEqual([]);
+  });
 });

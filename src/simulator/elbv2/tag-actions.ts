@@ -54,18 +54,18 @@ export const removeTags = defineAction({
 /** DescribeTags, of up to 20 resources of any kind. */
 export const describeTags = defineAction({
   fields: RESOURCE_ARNS,
-  run({ world }, parameters) {
+  run({ world, asOfMs }, parameters) {
     const arns = findResources(world, parameters.ResourceArns);
     const TagDescriptions = arns.map((arn) => ({
       ResourceArn: arn,
-      Tags: tagsOf(world, arn).map(({ key, value }) => ({ Key: key, Value: value })),
+      Tags: tagsOf(world, arn, asOfMs).map(({ key, value }) => ({ Key: key, Value: value })),
     }));
     return { TagDescriptions };
   },
 });
 
-function tagsOf(world: World, arn: string): readonly Tag[] {
-  return world.elbTags.get(arn) ?? [];
+function tagsOf(world: World, arn: string, asOfMs?: number): readonly Tag[] {
+  return world.elbTags.get(arn, asOfMs) ?? [];
 }
 
 /**
