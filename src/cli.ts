@@ -7,12 +7,21 @@ import { systemClock } from "./clock.ts";
 import { type ConfigOverrides, type ParsedConfig, parseConfig } from "./config.ts";
 import { deploy } from "./deploy.ts";
 import { DeployError } from "./errors.ts";
+import { thisProcess } from "./holder.ts";
 import { createLog, type Log } from "./log.ts";
-import { type DeployFlags, parseArguments, type Request, type SimulateFlags } from "./program.ts";
+import type { AwsClients } from "./observe.ts";
+import {
+  type DeployFlags,
+  parseArguments,
+  type Request,
+  type SimulateFlags,
+  type UnlockFlags,
+} from "./program.ts";
 import { toEvent } from "./report/failure.ts";
 import { serve } from "./simulator/serve.ts";
 import { simulate } from "./simulator/simulate.ts";
 import { type StopSignal, signalExitCodes, stopOnSignal } from "./stop.ts";
+import { unlock } from "./unlock.ts";
 
 /** A connection that says nothing must not hold up a rollout: the call is then made again. In milliseconds. */
 const requestLimits = {
@@ -43,9 +52,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode;
     throw error;
   }
-  return request.command === "simulate"
-    ? runSimulation(request.flags)
-    : runDeployment(request.ami, request.flags, commandOf(argv));
+  switch (request.command) {
+    case "deploy":
+      return runDeployment(request.ami, request.flags, commandOf(argv));
+    case "unlock":
+      return runUnlock(request.flags);
+    case "simulate":
+      return runSimulation(request.flags);
+  }
 }
 
 async function runDeployment(ami: string, flags: DeployFlags, command: string): Promise<number> {
@@ -57,7 +71,16 @@ async function runDeployment(ami: string, flags: DeployFlags, command: string): 
   try {
     const { config, notices } = await readConfig(flags);
     for (const message of notices) log({ event: "notice", message });
-    await rollOut(config, ami, command, log, stop.signal);
+    const deployment = { config, ami, command, lockWaitSeconds: flags.lockWait };
+    await withClients(config.region, log, (clients) =>
+      deploy(deployment, {
+        ...clients,
+        clock: systemClock,
+        log,
+        holder: thisProcess(),
+        signal: stop.signal,
+      }),
+    );
     return 0;
   } catch (error) {
     log(toEvent(withProfile(error)));
@@ -67,6 +90,20 @@ async function runDeployment(ami: string, flags: DeployFlags, command: string): 
       : 1;
   } finally {
     stop.dispose();
+  }
+}
+
+async function runUnlock(flags: UnlockFlags): Promise<number> {
+  const log = openLog(flags.output);
+  try {
+    const { config } = parseConfig(await readConfigFile(flags.config), flags.config);
+    await withClients(config.region, log, ({ elbv2 }) =>
+      unlock(config.targetGroupArn, { elbv2, log, holder: thisProcess() }),
+    );
+    return 0;
+  } catch (error) {
+    log(toEvent(withProfile(error)));
+    return 1;
   }
 }
 
@@ -117,12 +154,10 @@ async function readConfigFile(file: string): Promise<string> {
   }
 }
 
-async function rollOut(
-  config: ParsedConfig["config"],
-  ami: string,
-  command: string,
+async function withClients(
+  region: string,
   log: Log,
-  signal: AbortSignal,
+  work: (clients: AwsClients) => Promise<void>,
 ): Promise<void> {
   const { AWS_PROFILE, AWS_ACCESS_KEY_ID } = process.env;
   if (AWS_PROFILE && AWS_ACCESS_KEY_ID) {
@@ -131,12 +166,12 @@ async function rollOut(
       message: `AWS_PROFILE and AWS_ACCESS_KEY_ID are both set; the profile "${AWS_PROFILE}" counts`,
     });
   }
-  const options = { region: config.region, requestHandler: requestLimits, logger: silence };
+  const options = { region, requestHandler: requestLimits, logger: silence };
   const ec2 = new EC2Client(options);
   const elbv2 = new ElasticLoadBalancingV2Client(options);
   const sts = new STSClient(options);
   try {
-    await deploy({ config, ami, command }, { ec2, elbv2, sts, clock: systemClock, log, signal });
+    await work({ ec2, elbv2, sts });
   } finally {
     for (const client of [ec2, elbv2, sts]) client.destroy();
   }

@@ -1,7 +1,9 @@
 import { isAwsError, toDeployError } from "./aws/errors.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { DeployError } from "./errors.ts";
+import type { Holder } from "./holder.ts";
+import { createLock, type Lock, noLock } from "./lock.ts";
+import { interruptedEarly } from "./lock-errors.ts";
 import type { Log } from "./log.ts";
 import type { AwsClients } from "./observe.ts";
 import { patient } from "./outlast.ts";
@@ -14,6 +16,8 @@ import { carryOut, look, newRun, settle } from "./run.ts";
 export interface Deps extends AwsClients {
   readonly clock: Clock;
   readonly log: Log;
+  /** Who this run is to other runs. */
+  readonly holder: Holder;
   /** Aborted by SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -47,18 +51,46 @@ const beforeFirstLookMs = 10_000;
  * @throws DeployError with what happened, what is left, and what to do
  */
 export async function deploy(deployment: Deployment, deps: Deps): Promise<void> {
-  const startedMs = deps.clock.now();
   const narrator = createNarrator(deployment, deps);
+  const lock = deployment.config.lock ? createLock(deployment, deps, narrator.outage) : noLock;
+  try {
+    do await lock.whenFree();
+    while (!(await rollOut(deployment, deps, lock, narrator)));
+  } finally {
+    await lock.release();
+  }
+}
+
+/** @returns false where another run took the lock meanwhile, so that everything has to be checked again after it */
+async function rollOut(
+  deployment: Deployment,
+  deps: Deps,
+  lock: Lock,
+  narrator: Narrator,
+): Promise<boolean> {
+  const startedMs = deps.clock.now();
   const checked = await check(deployment, deps, narrator);
+  if (checked.pending > 0 && !(await lock.acquire())) return false;
   narrator.checked(checked);
   await deps.clock.sleep(startedMs + beforeFirstLookMs - deps.clock.now(), deps.signal);
   if (deps.signal.aborted) throw interruptedEarly();
-  const run = newRun(checked, deps);
+  const run = newRun(checked, {
+    ...deps,
+    ec2: lock.guard(deps.ec2),
+    elbv2: lock.guard(deps.elbv2),
+  });
   try {
     for (;;) {
       const situation = await look(run, deps, narrator);
       const decision = settle(run, situation, narrator);
-      if (decision.needs.length === 0) return conclude(run, narrator);
+      if (decision.needs.length === 0) {
+        conclude(run, narrator);
+        return true;
+      }
+      if (!lock.isHeld && decision.needs.some(({ step }) => step !== undefined)) {
+        if (!(await lock.acquire())) return false;
+        continue;
+      }
       const pauseMs = await carryOut(decision, run, deps.signal, narrator);
       await deps.clock.sleep(pauseMs, run.mode === "interrupted" ? undefined : deps.signal);
     }
@@ -93,8 +125,4 @@ async function check(
     }
   }
   throw interruptedEarly();
-}
-
-function interruptedEarly(): DeployError {
-  return new DeployError("Interrupted", "Interrupted before the first change; nothing was changed");
 }

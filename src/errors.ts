@@ -6,6 +6,8 @@ export type DeployErrorCode =
   | "AccessDenied"
   | "AwsError"
   | "AwsUnreachable"
+  | "Locked"
+  | "LockLost"
   | "ReplacementFailed"
   | "Interrupted"
   | "SimulationFailed";

@@ -5,6 +5,7 @@ import type { Phase } from "./needs.ts";
 /** The name of every event, as `--output json` shows it in "event". */
 export type EventName =
   | "notice"
+  | "lock"
   | "started"
   | "adopted"
   | Phase

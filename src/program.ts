@@ -17,6 +17,12 @@ export interface DeployFlags {
   readonly output: "text" | "json";
 }
 
+/** The flags of `zero-deploy unlock`. */
+export interface UnlockFlags {
+  readonly config: string;
+  readonly output: "text" | "json";
+}
+
 /** The flags of `zero-deploy simulate`. */
 export interface SimulateFlags {
   readonly instances: number;
@@ -36,6 +42,7 @@ export interface SimulateFlags {
 /** What the command line asks for. */
 export type Request =
   | { readonly command: "deploy"; readonly ami: string; readonly flags: DeployFlags }
+  | { readonly command: "unlock"; readonly flags: UnlockFlags }
   | { readonly command: "simulate"; readonly flags: SimulateFlags };
 
 const deployExamples = `
@@ -77,7 +84,9 @@ export function parseArguments(argv: readonly string[]): Request {
     .description(
       "Replaces every EC2 instance behind a load balancer's target group with instances of a new AMI, without losing a request.",
     )
-    .usage("[options] <ami>\n       zero-deploy simulate [options]")
+    .usage(
+      "[options] <ami>\n       zero-deploy simulate [options]\n       zero-deploy unlock [options]",
+    )
     .argument("<ami>", "the AMI to deploy, such as ami-0123456789abcdef0", parseAmi)
     .option("-c, --config <file>", "the configuration file", "config.json")
     .option("--max-surge <count>", "instances beyond the starting number (default: 1)", anyNumber)
@@ -114,6 +123,9 @@ export function parseArguments(argv: readonly string[]): Request {
     });
   addSimulate(program, (flags) => {
     request = { command: "simulate", flags };
+  });
+  addUnlock(program, (flags) => {
+    request = { command: "unlock", flags };
   });
   program.parse(argv);
   if (request === undefined) throw new Error("the command line asks for nothing");
@@ -160,12 +172,7 @@ function addSimulate(program: Command, onSimulate: (flags: SimulateFlags) => voi
     .showHelpAfterError("(zero-deploy simulate --help shows how it is used)")
     .exitOverride()
     .action((flags: SimulateFlags, command: Command) => {
-      const stray = program.options.find(
-        (option) => program.getOptionValueSource(option.attributeName()) === "cli",
-      );
-      if (stray !== undefined) {
-        program.error(`error: option '${stray.flags}' of simulate must come after "simulate"`);
-      }
+      refuseBefore(program, "simulate");
       // A configuration that is silently not used would be taken for one that was tried.
       const idle = ["port", "config"].find((name) => command.getOptionValueSource(name) === "cli");
       if (idle !== undefined && !flags.serve) {
@@ -173,6 +180,33 @@ function addSimulate(program: Command, onSimulate: (flags: SimulateFlags) => voi
       }
       onSimulate(flags);
     });
+}
+
+function addUnlock(program: Command, onUnlock: (flags: UnlockFlags) => void): void {
+  program
+    .command("unlock")
+    .summary("remove the lock of a rollout that is no more")
+    .description(
+      "Removes the lock of the target group, whoever holds it, and says who that was. A rollout that still works there stops before its next change.",
+    )
+    .option("-c, --config <file>", "the configuration file", "config.json")
+    .addOption(outputOption())
+    .showHelpAfterError("(zero-deploy unlock --help shows how it is used)")
+    .exitOverride()
+    .action((flags: UnlockFlags) => {
+      refuseBefore(program, "unlock");
+      onUnlock(flags);
+    });
+}
+
+/** Options of a command that were given before its name would count for nothing. */
+function refuseBefore(program: Command, name: string): void {
+  const stray = program.options.find(
+    (option) => program.getOptionValueSource(option.attributeName()) === "cli",
+  );
+  if (stray !== undefined) {
+    program.error(`error: option '${stray.flags}' of ${name} must come after "${name}"`);
+  }
 }
 
 function outputOption(): Option {

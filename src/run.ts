@@ -184,6 +184,8 @@ async function tryStep(need: Need, step: Step, run: Run, narrator: Narrator): Pr
       return false;
     }
     if (!isAwsError(error) && !(error instanceof DeployError)) throw error;
+    // Another run may be at work: whatever this one did now, wrapping up included, could be wrong.
+    if (error instanceof DeployError && error.code === "LockLost") throw error;
     if (run.mode !== "rolling") run.gaveUp.add(need.slotId);
     run.refusals.delete(need.slotId);
     stop(run, need, toDeployError(error, doing(need, step)), narrator);

@@ -1,6 +1,8 @@
 import {
+  AddTagsCommand,
   DeregisterTargetsCommand,
   DescribeLoadBalancersCommand,
+  DescribeTagsCommand,
   DescribeTargetGroupAttributesCommand,
   DescribeTargetGroupsCommand,
   DescribeTargetHealthCommand,
@@ -8,6 +10,7 @@ import {
   type TargetGroup as ElbTargetGroup,
   paginateDescribeTargetGroups,
   RegisterTargetsCommand,
+  RemoveTagsCommand,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { Target, TargetGroup, TargetRef } from "../snapshot.ts";
 
@@ -143,4 +146,33 @@ function toInput(TargetGroupArn: string, targets: readonly TargetRef[]) {
     TargetGroupArn,
     Targets: targets.map(({ instanceId, port }) => ({ Id: instanceId, Port: port })),
   };
+}
+
+/** All tags of one load balancer, target group or listener. */
+export async function describeTags(
+  elbv2: ElasticLoadBalancingV2Client,
+  arn: string,
+): Promise<Map<string, string>> {
+  const answer = await elbv2.send(new DescribeTagsCommand({ ResourceArns: [arn] }));
+  const tags = answer.TagDescriptions?.[0]?.Tags ?? [];
+  return new Map(tags.map(({ Key = "", Value = "" }) => [Key, Value]));
+}
+
+/** Adds tags, or gives those that are there new values: all of them or, where it fails, none. */
+export async function addTags(
+  elbv2: ElasticLoadBalancingV2Client,
+  arn: string,
+  tags: Readonly<Record<string, string>>,
+): Promise<void> {
+  const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+  await elbv2.send(new AddTagsCommand({ ResourceArns: [arn], Tags }));
+}
+
+/** Removes tags; one that is not there is no error. */
+export async function removeTags(
+  elbv2: ElasticLoadBalancingV2Client,
+  arn: string,
+  TagKeys: readonly string[],
+): Promise<void> {
+  await elbv2.send(new RemoveTagsCommand({ ResourceArns: [arn], TagKeys: [...TagKeys] }));
 }

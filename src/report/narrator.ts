@@ -231,6 +231,7 @@ function instances(count: number): string {
   return count === 1 ? "1 instance" : `${count} instances`;
 }
 
-function duration(seconds: number): string {
+/** "45 s", "3 min 20 s" */
+export function duration(seconds: number): string {
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }

@@ -3,6 +3,7 @@ import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balan
 import { STSClient } from "@aws-sdk/client-sts";
 import { parseConfig } from "../config.ts";
 import { deploy } from "../deploy.ts";
+import { thisProcess } from "../holder.ts";
 import { toEvent } from "../report/failure.ts";
 import { imageThatIs } from "./catalog.ts";
 import { configFor } from "./fleet.ts";
@@ -61,7 +62,8 @@ async function rollOut(
   const file = { ...configFor(aws), "max-surge": maxSurge };
   const { config } = parseConfig(JSON.stringify(file), "config.json");
   const ami = imageThatIs(behaviour);
-  const deps = { ec2, elbv2, sts, clock, log, signal };
+  const holder = { ...thisProcess(), wallMs: clock.now };
+  const deps = { ec2, elbv2, sts, clock, log, holder, signal };
   if (isNaive) await naiveRollout(config, ami, deps);
   else await deploy({ config, ami, command: "" }, deps);
 }

@@ -4,6 +4,7 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { parseConfig } from "../../src/config.ts";
 import { deploy } from "../../src/deploy.ts";
 import { DeployError } from "../../src/errors.ts";
+import type { Holder } from "../../src/holder.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { IMAGES } from "../../src/simulator/catalog.ts";
 import { createVirtualClock, type VirtualClock } from "../../src/simulator/clock.ts";
@@ -22,7 +23,7 @@ import { deregistrationDelaySeconds } from "../../src/simulator/targets.ts";
 import { sendVirtualTraffic } from "../../src/simulator/virtual-traffic.ts";
 
 /** How one run of the program is started, and what happens to it. */
-export interface RunOptions extends HandlerOptions {
+export interface RunOptions extends Omit<HandlerOptions, "travel"> {
   readonly ami?: string;
   readonly version?: string;
   /** Keys of config.json beside those that fit the fleet. */
@@ -33,6 +34,12 @@ export interface RunOptions extends HandlerOptions {
   readonly interruptAfterMs?: number;
   /** What brings the signal, where it is to come at a certain call. */
   readonly interrupt?: AbortController;
+  /** How long to wait for another run. In seconds. */
+  readonly lockWaitSeconds?: number;
+  /** Who it is to other runs. Default: another process of the same host, each of which has ended when the next starts. */
+  readonly holder?: Partial<Holder>;
+  /** How long a request takes to AWS, and its answer back, in virtual milliseconds. Default: no time. */
+  readonly travelMs?: (action: string) => number;
 }
 
 /** What one run did, as its user sees it. */
@@ -119,7 +126,10 @@ export function watch({ aws }: Stage, options: WatchOptions = {}) {
 
 /** Runs the program's rolling update once, from its start to its end or crash, in virtual time. */
 export async function run({ clock, aws }: Stage, options: RunOptions = {}): Promise<RunResult> {
-  const handler = createRequestHandler(aws, options);
+  const { travelMs } = options;
+  const travel =
+    travelMs === undefined ? undefined : (action: string) => clock.sleep(travelMs(action));
+  const handler = createRequestHandler(aws, { ...options, travel });
   const client = {
     region: aws.world.region,
     credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
@@ -141,16 +151,37 @@ export async function run({ clock, aws }: Stage, options: RunOptions = {}): Prom
     sts: new STSClient(client),
     clock,
     log: (event: LogEvent) => events.push(event),
+    holder: holderFor(clock, options.holder),
     signal: controller.signal,
   };
   const rollout = options.isNaive
     ? naiveRollout(config, ami, deps)
-    : deploy({ config, ami, command: `zero-deploy ${ami}` }, deps);
+    : deploy(
+        { config, ami, command: `zero-deploy ${ami}`, lockWaitSeconds: options.lockWaitSeconds },
+        deps,
+      );
   const error = await rollout.then(
     () => undefined,
     (reason: unknown) => reason,
   );
   return { events, error, requests: handler.requests };
+}
+
+/** How many runs each stage has seen: the same stage gives its runs the same names. */
+const runs = new WeakMap<VirtualClock, number>();
+
+function holderFor(clock: VirtualClock, holder: Partial<Holder> = {}): Holder {
+  const number = (runs.get(clock) ?? 0) + 1;
+  runs.set(clock, number);
+  return {
+    owner: `run-${number}`,
+    host: "host-1",
+    process: `${1000 + number}@1`,
+    build: "none",
+    wallMs: clock.now,
+    hasEnded: ({ host }) => host === (holder.host ?? "host-1"),
+    ...holder,
+  };
 }
 
 /** The lines of a run as a person reads them, without times. */
