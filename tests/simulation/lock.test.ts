@@ -500,6 +500,17 @@ describe("the lock is given back", () => {
     }
   });
 
+  it("also where reads lag longer than AWS ever let on", async () => {
+    for (const staleReadsMs of [15 * second, 25 * second]) {
+      for (const lagIsConstant of [true, false]) {
+        const scene = stage(small);
+        await scene.clock.sleep(60 * second);
+        expectSuccess(await run(scene, { staleReadsMs, lagIsConstant }));
+        expect(tagsOf(scene)).toEqual({});
+      }
+    }
+  });
+
   it("or else that is told, and changes nothing of the outcome", async () => {
     const scene = stage(small);
     let calls = 0;
