@@ -23,7 +23,7 @@ export interface Lock {
   readonly isHeld: boolean;
   /** The same client, which keeps the lock: its calls renew it, and before each change it is looked after. */
   guard<C extends { send(...args: never[]): unknown }>(client: C): C;
-  /** Gives it back. Never throws. */
+  /** Gives back what there is of it, taken or half taken; to be called in any case. Never throws. */
   release(): Promise<void>;
 }
 
@@ -92,16 +92,14 @@ export function createLock(
     if (!mayWait) throw locked(arn, others, holder.wallMs());
   }
 
-  /** Calls before the first change: what AWS refuses ends the run, and leaves nothing of the lease. */
+  /** Calls before the first change: what AWS refuses ends the run. */
   async function early<T>(call: () => Promise<T>): Promise<T> {
     try {
       const answer = await call();
       if (!signal.aborted) return answer;
     } catch (error) {
-      await release();
       if (!signal.aborted) throw isAwsError(error) ? lockRefused(error, arn) : error;
     }
-    await release();
     throw interruptedEarly();
   }
 

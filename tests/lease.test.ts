@@ -1,5 +1,5 @@
 // Goal: a lease comes out of the tags as it went in, as far as tags can hold it, and no tags at all are a problem.
-import * as fc from "fast-check";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   describeLease,

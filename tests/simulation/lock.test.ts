@@ -338,19 +338,19 @@ describe("a holder that was killed", () => {
   });
 
   it("and AWS being away is no proof of death", async () => {
-    const scene = stage({ ...small, deregistrationDelaySeconds: 600 });
-    const fromMs = scene.clock.now() + 80 * second;
-    const faults: Faults = ({ atMs }) =>
-      atMs >= fromMs && atMs < fromMs + 300 * second ? { kind: "serverError" } : undefined;
-    const first = run(scene, { faults, holder: elsewhere("first")(scene) });
-    await scene.clock.sleep(75 * second);
-    const second_ = await run(scene, {
-      faults,
-      lockWaitSeconds: 340,
-      holder: elsewhere("second")(scene),
-    });
-    expect(codeOf(second_)).toBe("Locked");
-    expectSuccess(await first);
+    // Whichever of the two finds AWS back first.
+    for (let shift = 0; shift < 5; shift++) {
+      const scene = stage({ ...small, deregistrationDelaySeconds: 600 });
+      const fromMs = scene.clock.now() + 80 * second;
+      const faults: Faults = ({ atMs }) =>
+        atMs >= fromMs && atMs < fromMs + 300 * second ? { kind: "serverError" } : undefined;
+      const first = run(scene, { faults, holder: elsewhere("first")(scene) });
+      await scene.clock.sleep((75 + shift) * second);
+      const holder = elsewhere("other")(scene);
+      const other = await run(scene, { faults, lockWaitSeconds: 340, holder });
+      expect(codeOf(other), `${shift}`).toBe("Locked");
+      expectSuccess(await first);
+    }
   });
 });
 
@@ -413,7 +413,12 @@ describe("a lock that is taken away", () => {
         lost++;
         expect(codeOf(result), where).toBe("LockLost");
         expect(late, where).toEqual([]);
-        expect(errorText(result), where).toContain("nobody has it now");
+        const looks = result.requests.filter(({ action }) => action === "DescribeTags");
+        // As long as its own write may not show, it looks again.
+        const looksLimit = afterMs > 75 * second ? 1 : 10;
+        const missed = looks.filter((look) => look.atMs > atMs);
+        if (lagMs === 0) expect(missed.length, where).toBeLessThanOrEqual(looksLimit);
+        expect(errorText(result), where).toMatch(/^stopped at once: .* nobody has it now/);
         for (const { id } of fleetOf(scene)) expect(errorText(result), where).toContain(id);
         expect(errorText(result), where).toContain("zero-deploy ami-");
         expectSuccess(await run(scene));
@@ -501,13 +506,12 @@ describe("the lock is given back", () => {
   });
 
   it("also where reads lag longer than AWS ever let on", async () => {
-    for (const staleReadsMs of [15 * second, 25 * second]) {
-      for (const lagIsConstant of [true, false]) {
-        const scene = stage(small);
-        await scene.clock.sleep(60 * second);
-        expectSuccess(await run(scene, { staleReadsMs, lagIsConstant }));
-        expect(tagsOf(scene)).toEqual({});
-      }
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const scene = stage({ ...small, seed });
+      await scene.clock.sleep(60 * second);
+      const lagIsConstant = seed === 1;
+      expectSuccess(await run(scene, { staleReadsMs: 25 * second, lagIsConstant }));
+      expect(tagsOf(scene)).toEqual({});
     }
   });
 
