@@ -33,8 +33,6 @@ export interface LeaseWatch {
   look(elbv2: ElasticLoadBalancingV2Client): Promise<Leases>;
   /** Whether it looks expired by the clock of this host, and only a little watching will tell. */
   mayBeOver(lease: Lease): boolean;
-  /** This one was removed: reads that lag behind may show it still. */
-  removed(lease: Lease): void;
 }
 
 interface Sighting {
@@ -43,13 +41,13 @@ interface Sighting {
   readonly sinceMs: number;
   readonly seenMs: number;
   readonly hasMoved: boolean;
+  /** Once it was over it stays so until the heartbeat moves: reads that lag may show it though it is removed. */
   readonly isOver: boolean;
 }
 
 /** A watch over the leases in a target group's tags, which has seen nothing yet. */
 export function createLeaseWatch(arn: string, clock: Clock, holder: Holder): LeaseWatch {
   const sightings = new Map<string, Sighting>();
-  const gone = new Set<string>();
 
   function see(lease: Lease): Sighting {
     const { heartbeat } = lease;
@@ -72,9 +70,7 @@ export function createLeaseWatch(arn: string, clock: Clock, holder: Holder): Lea
   return {
     async look(elbv2) {
       const { leases, strayKeys } = leasesIn(await describeTags(elbv2, arn));
-      const others = [...leases.values()].filter(
-        ({ owner }) => owner !== holder.owner && !gone.has(owner),
-      );
+      const others = [...leases.values()].filter(({ owner }) => owner !== holder.owner);
       for (const lease of others) sightings.set(lease.owner, see(lease));
       const isOver = (lease: Lease) => sightings.get(lease.owner)?.isOver || holder.hasEnded(lease);
       return {
@@ -85,8 +81,5 @@ export function createLeaseWatch(arn: string, clock: Clock, holder: Holder): Lea
       };
     },
     mayBeOver: (lease) => looksExpired(lease, sightings.get(lease.owner)),
-    removed({ owner }) {
-      gone.add(owner);
-    },
   };
 }

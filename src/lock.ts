@@ -59,9 +59,10 @@ const claimsLimit = 3;
  * Makes the lock of a deployment's target group: a lease in its tags (lease.ts).
  *
  * Elastic Load Balancing has no compare-and-swap, and reads may lag. So each run first writes a lease of its own, and
- * looks for others when it must show in every read. Of two runs, the one whose last look begins later then sees the
- * lease of the other: never do both see nobody, however long their calls take. Two that see each other go by their ids:
- * the lower one stays.
+ * goes on only after a read that shows its own lease and no other. Of two runs, the one whose read shows the later state
+ * sees the lease of the other, too: never do both see nobody, however long their calls take. (That the read comes late
+ * enough for everything to show keeps this true should one read mix states of several times.) Two that see each other
+ * go by their ids: the lower one stays.
  */
 export function createLock(
   { config, ami, lockWaitSeconds = 0 }: Deployment,
@@ -128,7 +129,6 @@ export function createLock(
       const why = holder.hasEnded(lease) ? "its process has ended" : "it shows no sign of life";
       const message = `Taking over from another rollout, as ${why}: ${describe(lease)}`;
       log({ event: "lock", message });
-      watch.removed(lease);
     }
     // Ours are not there yet: that is to find out whether RemoveTags is allowed before anything is written.
     const keys = [...over, holder].flatMap(({ owner }) => leaseKeys(owner));
@@ -137,24 +137,22 @@ export function createLock(
     return settle(over.every(holder.hasEnded) ? settleMs : settleAfterExpiryMs);
   }
 
-  /** Looks until ours shows in every read and no other has shown for as long. */
+  /** Looks until ours must show in every read, and no other does. */
   async function settle(quietMs: number): Promise<boolean> {
-    let quietSinceMs = own.claimedMs;
     let rivalsSinceMs: number | undefined;
     for (let claims = 1; ; ) {
       await clock.sleep(settleEveryMs, signal);
       const lookMs = clock.now();
       const { living, hasOwn } = await early(() => watch.look(steady));
       if (living.length > 0) {
-        quietSinceMs = clock.now();
-        rivalsSinceMs ??= quietSinceMs;
-        const isOutrun = quietSinceMs - rivalsSinceMs > contentionMs;
+        rivalsSinceMs ??= lookMs;
+        const isOutrun = lookMs - rivalsSinceMs > contentionMs;
         if (isOutrun || living.some(({ owner }) => owner < holder.owner)) {
           await release();
           block(living);
           return false;
         }
-      } else if (lookMs - quietSinceMs >= quietMs) {
+      } else if (lookMs - own.claimedMs >= quietMs) {
         if (hasOwn) {
           isHeld = true;
           return true;
@@ -162,7 +160,6 @@ export function createLock(
         claims += 1;
         if (claims > claimsLimit) throw lockLost(arn, [], holder.wallMs());
         await early(() => own.claim(steady));
-        quietSinceMs = own.claimedMs;
       }
       await own.renew();
     }
