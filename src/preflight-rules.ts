@@ -1,12 +1,8 @@
 import type { BareTargetGroup, LoadBalancer } from "./aws/elbv2.ts";
 import type { Config } from "./config.ts";
-import {
-  instanceTags,
-  type LaunchTemplate,
-  primaryInterface,
-  subnetFor,
-  tagsLimit,
-} from "./launch.ts";
+import { type LaunchTemplate, subnetFor } from "./launch.ts";
+import { primaryInterface } from "./launch-network.ts";
+import { instanceTags, tagsLimit } from "./launch-tags.ts";
 import type { Basics } from "./preflight.ts";
 import type { Fleet } from "./slots.ts";
 import { type Instance, isRegistered, type Target } from "./snapshot.ts";

@@ -18,7 +18,16 @@ describe("metadata options", () => {
   const usual = plainInstance.MetadataOptions;
 
   test.each<[string, Metadata, object]>([
-    ["required tokens", { HttpTokens: "required" }, { HttpTokens: "required" }],
+    [
+      "required tokens and the exact hop limit, which is a protection then",
+      { HttpTokens: "required", HttpPutResponseHopLimit: 1 },
+      { HttpTokens: "required", HttpPutResponseHopLimit: 1 },
+    ],
+    [
+      "required tokens and a longer hop limit",
+      { HttpTokens: "required", HttpPutResponseHopLimit: 5 },
+      { HttpTokens: "required", HttpPutResponseHopLimit: 5 },
+    ],
     ["a longer hop limit", { HttpPutResponseHopLimit: 2 }, { HttpPutResponseHopLimit: 2 }],
     ["IPv6", { HttpProtocolIpv6: "enabled" }, { HttpProtocolIpv6: "enabled" }],
     ["tags", { InstanceMetadataTags: "enabled" }, { InstanceMetadataTags: "enabled" }],
@@ -48,9 +57,10 @@ describe("metadata options", () => {
 
 describe("CPU credits", () => {
   test.each([
-    ["t2.micro", "standard", undefined],
+    // Also what is usual: the account may have another default.
+    ["t2.micro", "standard", { CpuCredits: "standard" }],
     ["t2.micro", "unlimited", { CpuCredits: "unlimited" }],
-    ["t3.micro", "unlimited", undefined],
+    ["t3.micro", "unlimited", { CpuCredits: "unlimited" }],
     ["t3.micro", "standard", { CpuCredits: "standard" }],
     ["t4g.nano", "standard", { CpuCredits: "standard" }],
     ["t3.micro", undefined, undefined],
@@ -82,6 +92,115 @@ describe("CPU options", () => {
     };
     expect(launch(old, {}, { instanceType: m6a }).CpuOptions).toEqual({ AmdSevSnp: "enabled" });
   });
+
+  test("keep nested virtualization", () => {
+    const CpuOptions = {
+      CoreCount: 1,
+      ThreadsPerCore: 2,
+      NestedVirtualization: "enabled",
+    } as const;
+    expect(launch({ CpuOptions }).CpuOptions).toEqual({ NestedVirtualization: "enabled" });
+  });
+});
+
+describe("EBS optimisation", () => {
+  test.each([
+    ["default", true],
+    ["supported", true],
+    ["unsupported", undefined],
+  ] as const)("is kept where the new type does not lack it: %s", (EbsOptimizedSupport, wanted) => {
+    const instanceType = { ...template.instanceType, EbsInfo: { EbsOptimizedSupport } };
+    expect(launch({ EbsOptimized: true }, {}, { instanceType }).EbsOptimized).toBe(wanted);
+    expect(launch({ EbsOptimized: false }, {}, { instanceType })).not.toHaveProperty(
+      "EbsOptimized",
+    );
+  });
+});
+
+describe("the bandwidth weighting", () => {
+  const weighted: InstanceTypeInfo = {
+    ...template.instanceType,
+    NetworkInfo: { BandwidthWeightings: ["default", "vpc-1", "ebs-1"] },
+  };
+
+  test.each([
+    ["a type that has it", "vpc-1", weighted, { BandwidthWeighting: "vpc-1" }],
+    ["a type without weightings", "vpc-1", template.instanceType, undefined],
+    ["a type that has it, where none was chosen", "default", weighted, undefined],
+  ] as const)("goes to %s", (_name, BandwidthWeighting, instanceType, wanted) => {
+    const input = launch(
+      { NetworkPerformanceOptions: { BandwidthWeighting } },
+      {},
+      { instanceType },
+    );
+    expect(input.NetworkPerformanceOptions).toEqual(wanted);
+  });
+});
+
+describe("host name and DNS records", () => {
+  const ipName = {
+    HostnameType: "ip-name",
+    EnableResourceNameDnsARecord: false,
+    EnableResourceNameDnsAAAARecord: false,
+  } as const;
+  const resourceName = { ...ipName, HostnameType: "resource-name" } as const;
+  const withRecord = { ...ipName, EnableResourceNameDnsARecord: true } as const;
+  const withIpv6Record = { ...ipName, EnableResourceNameDnsAAAARecord: true } as const;
+  const shapes = [undefined, ipName, resourceName, withRecord, withIpv6Record];
+
+  test.each(shapes.flatMap((old) => shapes.map((given) => [old, given] as const)))(
+    "%o are asked for in full where a subnet with %o would decide otherwise",
+    (old, given) => {
+      const input = launch(
+        { PrivateDnsNameOptions: old },
+        {},
+        inSubnet({ PrivateDnsNameOptionsOnLaunch: given }),
+      );
+      const isGiven = old === undefined || old === (given ?? ipName);
+      expect(input.PrivateDnsNameOptions).toEqual(isGiven ? undefined : old);
+    },
+  );
+});
+
+describe("the way it is bought", () => {
+  test("is a one-time Spot request for a Spot Instance, without the price or the id of the old one's", () => {
+    const input = launch({ InstanceLifecycle: "spot", SpotInstanceRequestId: "sir-7" });
+    expect(input.InstanceMarketOptions).toEqual({
+      MarketType: "spot",
+      SpotOptions: { SpotInstanceType: "one-time" },
+    });
+  });
+
+  test("is the same capacity block for an instance of one", () => {
+    const CapacityReservationTarget = { CapacityReservationId: "cr-1" };
+    const input = launch({
+      InstanceLifecycle: "capacity-block",
+      CapacityReservationSpecification: { CapacityReservationTarget },
+    });
+    expect(input).toMatchObject({
+      InstanceMarketOptions: { MarketType: "capacity-block" },
+      CapacityReservationSpecification: { CapacityReservationTarget },
+    });
+  });
+
+  test("is on demand for any other", () => {
+    expect(launch({ InstanceLifecycle: "scheduled" })).not.toHaveProperty("InstanceMarketOptions");
+  });
+});
+
+describe("termination protection", () => {
+  test.each([
+    [true, true, true],
+    [true, false, undefined],
+    [false, true, undefined],
+    [undefined, true, undefined],
+  ])(
+    "of the old one (%s), where it may be lifted (%s)",
+    (disableApiTermination, liftTerminationProtection, wanted) => {
+      const changes = { config: { ...config, liftTerminationProtection } };
+      expect(launch({}, { disableApiTermination }, changes).DisableApiTermination).toBe(wanted);
+    },
+  );
 });
 
 /** The plain instance's network interface, with a public address or some of IPv6. */
@@ -142,23 +261,48 @@ describe("the public address", () => {
 });
 
 describe("IPv6 addresses", () => {
-  test("are as many as the old one's primary network interface has", () => {
-    const input = launch(network(false, 2), {}, inSubnet({}));
-    expect(input).toMatchObject({ SubnetId: "subnet-old", Ipv6AddressCount: 2 });
-  });
-
-  test("stand in the network interface where there is one", () => {
-    const input = launch(network(true, 2), {}, inSubnet({ MapPublicIpOnLaunch: false }));
-    expect(input.NetworkInterfaces?.[0]?.Ipv6AddressCount).toBe(2);
-    expect(input).not.toHaveProperty("Ipv6AddressCount");
-  });
-
   test.each([
-    ["the old one has none", 0, false],
-    ["the subnet gives one anyway", 1, true],
-  ])("are not asked for where %s", (_name, count, AssignIpv6AddressOnCreation) => {
-    const input = launch(network(false, count), {}, inSubnet({ AssignIpv6AddressOnCreation }));
-    expect(input).not.toHaveProperty("Ipv6AddressCount");
-    expect(input).not.toHaveProperty("NetworkInterfaces");
+    // How many the old one has, whether the subnet gives one, and what is asked for.
+    [0, false, undefined],
+    [1, false, 1],
+    [2, false, 2],
+    [0, true, 0],
+    [1, true, undefined],
+    [2, true, 2],
+  ])("are as many as the old one's %i where the subnet gives one (%s)", (count, given, wanted) => {
+    const subnet = { AssignIpv6AddressOnCreation: given };
+    const plain = launch(network(false, count), {}, inSubnet(subnet));
+    expect(plain.Ipv6AddressCount).toBe(wanted);
+    expect(plain).not.toHaveProperty("NetworkInterfaces");
+    const shared = { ...subnet, MapPublicIpOnLaunch: true };
+    const inInterface = launch(network(false, count), {}, inSubnet(shared));
+    expect(inInterface.NetworkInterfaces?.[0]?.Ipv6AddressCount).toBe(wanted);
+    expect(inInterface).not.toHaveProperty("Ipv6AddressCount");
   });
+
+  test.each([true, false])(
+    "keep a primary one, asked for by number: subnet gives one (%s)",
+    (given) => {
+      const subnet = { AssignIpv6AddressOnCreation: given };
+      const old = withPrimaryIpv6(network(false, 1));
+      expect(launch(old, {}, inSubnet(subnet))).toMatchObject({
+        Ipv6AddressCount: 1,
+        EnablePrimaryIpv6: true,
+      });
+      const shared = inSubnet({ ...subnet, MapPublicIpOnLaunch: true });
+      expect(launch(old, {}, shared).NetworkInterfaces).toMatchObject([
+        { Ipv6AddressCount: 1, PrimaryIpv6: true },
+      ]);
+      expect(launch(old, {}, shared)).not.toHaveProperty("EnablePrimaryIpv6");
+    },
+  );
+
+  function withPrimaryIpv6(old: Partial<Ec2Instance>): Partial<Ec2Instance> {
+    return {
+      NetworkInterfaces: old.NetworkInterfaces?.map((one) => ({
+        ...one,
+        Ipv6Addresses: one.Ipv6Addresses?.map((address) => ({ ...address, IsPrimaryIpv6: true })),
+      })),
+    };
+  }
 });

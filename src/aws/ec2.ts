@@ -29,6 +29,7 @@ export interface LaunchSource {
   readonly userData?: string;
   readonly shutdownBehavior?: string;
   readonly disableApiStop?: boolean;
+  readonly disableApiTermination?: boolean;
   /** Of burstable instance types only. */
   readonly cpuCredits?: string;
   readonly volumes: readonly Volume[];
@@ -111,10 +112,11 @@ export async function describeLaunchSource(
   instance: Ec2Instance,
 ): Promise<LaunchSource> {
   const id = instance.InstanceId ?? "";
-  const [userData, shutdown, apiStop, cpuCredits, volumes] = await Promise.all([
+  const [userData, shutdown, apiStop, apiTermination, cpuCredits, volumes] = await Promise.all([
     describeAttribute(ec2, id, "userData"),
     describeAttribute(ec2, id, "instanceInitiatedShutdownBehavior"),
     describeAttribute(ec2, id, "disableApiStop"),
+    describeAttribute(ec2, id, "disableApiTermination"),
     describeCpuCredits(ec2, instance),
     describeVolumes(ec2, instance),
   ]);
@@ -123,6 +125,7 @@ export async function describeLaunchSource(
     userData: userData.UserData?.Value,
     shutdownBehavior: shutdown.InstanceInitiatedShutdownBehavior?.Value,
     disableApiStop: apiStop.DisableApiStop?.Value,
+    disableApiTermination: apiTermination.DisableApiTermination?.Value,
     cpuCredits,
     volumes,
   };
