@@ -75,7 +75,7 @@ const type = (
 
 /** A few instance types, with their real sizes. */
 export const INSTANCE_TYPES: readonly InstanceType[] = [
-  type("t2.micro", 1, 1024),
+  { ...type("t2.micro", 1, 1024), ebsOptimized: "unsupported" },
   type("t3.micro", 2, 1024),
   type("t3.medium", 2, 4096),
   type("t3.large", 2, 8192),
@@ -84,4 +84,5 @@ export const INSTANCE_TYPES: readonly InstanceType[] = [
   type("m6i.large", 2, 8192),
   type("m7g.large", 2, 8192, "arm64"),
   type("c6i.large", 2, 4096),
+  { ...type("m8i.large", 2, 8192), bandwidthWeightings: ["default", "vpc-1", "ebs-1"] },
 ];

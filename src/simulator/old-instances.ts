@@ -75,7 +75,7 @@ export function addOldInstance(
     shutdownBehavior: "stop",
     cpuCredits: type.burstable ? "unlimited" : undefined,
     volumeIds: [addRootVolume(world, id, subnet, allTags, launchTimeMs)],
-    shown: shownOptions({}, { image, type }),
+    shown: shownOptions({}, { image, type, subnet }),
     answer: 200,
     answerIsForced: false,
   };

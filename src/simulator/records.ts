@@ -58,6 +58,8 @@ export interface NetworkInterface {
   readonly groupIds: readonly string[];
   readonly privateIp: string;
   readonly ipv6Addresses: readonly string[];
+  /** Whether the first of them is the primary one, that stays with the interface. */
+  readonly hasPrimaryIpv6?: boolean;
   readonly deleteOnTermination: boolean;
   readonly description: string;
 }
@@ -117,6 +119,7 @@ export interface Volume {
   readonly volumeType: string;
   readonly iops?: number;
   readonly throughputMibps?: number;
+  readonly initializationRateMibps?: number;
   readonly encrypted: boolean;
   readonly kmsKeyId?: string;
   readonly snapshotId: string;
@@ -131,6 +134,8 @@ export interface BlockDevice {
   readonly snapshotId: string;
   readonly sizeGib: number;
   readonly volumeType: string;
+  readonly iops?: number;
+  readonly throughputMibps?: number;
   readonly encrypted: boolean;
   readonly deleteOnTermination: boolean;
 }
@@ -153,6 +158,10 @@ export interface InstanceType {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly burstable: boolean;
+  /** As EbsOptimizedSupport: "default" where it cannot be turned off. Default: "default". */
+  readonly ebsOptimized?: "default" | "unsupported";
+  /** Ways to share out its bandwidth between network and volumes; others have none. */
+  readonly bandwidthWeightings?: readonly string[];
   /** Zones that do not offer it. */
   readonly missingInZones: readonly string[];
 }
@@ -167,7 +176,17 @@ export interface Subnet {
   /** Addresses free when no instance lives in it; a /24 has 251. */
   readonly usableAddresses: number;
   readonly mapPublicIpOnLaunch: boolean;
-  readonly ipv6Prefix?: string;
+  /** Whether an instance gets one IPv6 address without asking. */
+  readonly assignIpv6AddressOnCreation?: boolean;
+  /** What launches that say nothing of their host names get. Default: "ip-name" and no records. */
+  readonly privateDnsNameOptionsOnLaunch?: PrivateDnsNameOptions;
+}
+
+/** An instance's host name, and whether its DNS records of this name exist. */
+export interface PrivateDnsNameOptions {
+  readonly hostnameType: "ip-name" | "resource-name";
+  readonly enableResourceNameDnsARecord: boolean;
+  readonly enableResourceNameDnsAAAARecord: boolean;
 }
 
 export interface SecurityGroup {

@@ -85,6 +85,8 @@ function imageView(world: World, image: Image): WireRecord {
         snapshotId: device.snapshotId,
         volumeSize: device.sizeGib,
         volumeType: device.volumeType,
+        iops: device.iops,
+        throughput: device.throughputMibps,
         deleteOnTermination: device.deleteOnTermination,
         encrypted: device.encrypted,
       },
@@ -128,7 +130,8 @@ export const describeInstanceTypes = defineAction({
         defaultThreadsPerCore: type.vcpus > 1 ? 2 : 1,
       },
       memoryInfo: { sizeInMiB: type.memoryMib },
-      ebsInfo: { ebsOptimizedSupport: "default", nvmeSupport: "required" },
+      ebsInfo: { ebsOptimizedSupport: type.ebsOptimized ?? "default", nvmeSupport: "required" },
+      networkInfo: { bandwidthWeightings: type.bandwidthWeightings ?? ["default"] },
       burstablePerformanceSupported: type.burstable,
       hibernationSupported: false,
     }));

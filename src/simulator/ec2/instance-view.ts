@@ -53,7 +53,7 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     instanceId: instance.id,
     imageId: instance.imageId,
     instanceState: stateView(instance.state),
-    privateDnsName: isGone ? "" : privateDnsName(world, primary),
+    privateDnsName: isGone ? "" : privateDnsName(world, instance),
     dnsName: publicDnsName(world, instance),
     reason: instance.stateTransitionReason,
     keyName: instance.keyName,
@@ -75,6 +75,8 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     usageOperation: "RunInstances",
     clientToken: instance.clientToken,
     instanceLifecycle: instance.lifecycle,
+    spotInstanceRequestId:
+      instance.lifecycle && `sir-${world.random.hex(`spot:${instance.id}`, 8)}`,
     stateReason: instance.stateReason && { ...instance.stateReason },
     blockDeviceMapping: volumesView(world, instance, asOfMs),
     networkInterfaceSet: isGone
@@ -96,9 +98,11 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
 }
 
 /** In the oldest region names have no region (EC2 guide, instance hostnames). */
-function privateDnsName({ region }: World, nic: NetworkInterface | undefined): string {
+function privateDnsName({ region }: World, { id, networkInterfaces, shown }: Instance): string {
   const domain = region === "us-east-1" ? "ec2.internal" : `${region}.compute.internal`;
-  return `ip-${nic?.privateIp.replaceAll(".", "-")}.${domain}`;
+  const { hostnameType } = shown.privateDnsNameOptions as WireRecord;
+  if (hostnameType === "resource-name") return `${id}.${domain}`;
+  return `ip-${networkInterfaces[0]?.privateIp.replaceAll(".", "-")}.${domain}`;
 }
 
 function publicDnsName(world: World, { publicIp }: Instance): string {
@@ -159,6 +163,9 @@ function networkInterfaceView(world: World, instance: Instance, nic: NetworkInte
     },
     association,
     privateIpAddressesSet: [{ primary: true, privateIpAddress: nic.privateIp, association }],
-    ipv6AddressesSet: nic.ipv6Addresses.map((ipv6Address) => ({ ipv6Address })),
+    ipv6AddressesSet: nic.ipv6Addresses.map((ipv6Address, index) => ({
+      ipv6Address,
+      isPrimaryIpv6: index === 0 && nic.hasPrimaryIpv6 === true,
+    })),
   };
 }

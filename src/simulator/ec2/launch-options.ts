@@ -1,5 +1,6 @@
 import type { WireRecord, WireValue } from "../records.ts";
 import type { LaunchPlan } from "./launch-plan.ts";
+import { privateDnsNameOptions } from "./network-actions.ts";
 import type { RunParameters } from "./run-parameters.ts";
 
 /**
@@ -8,7 +9,7 @@ import type { RunParameters } from "./run-parameters.ts";
  */
 export function shownOptions(
   parameters: RunParameters,
-  { image, type }: Pick<LaunchPlan, "image" | "type">,
+  { image, type, subnet }: Pick<LaunchPlan, "image" | "type" | "subnet">,
 ): WireRecord {
   const imdsV2 = image.imdsSupport === "v2.0";
   return {
@@ -37,9 +38,7 @@ export function shownOptions(
     hibernationOptions: { configured: false, ...shown(parameters.HibernationOptions) },
     enclaveOptions: { enabled: false, ...shown(parameters.EnclaveOptions) },
     privateDnsNameOptions: {
-      hostnameType: "ip-name",
-      enableResourceNameDnsARecord: false,
-      enableResourceNameDnsAAAARecord: false,
+      ...privateDnsNameOptions(subnet),
       ...shown(parameters.PrivateDnsNameOptions),
     },
     maintenanceOptions: { autoRecovery: "default", ...shown(parameters.MaintenanceOptions) },

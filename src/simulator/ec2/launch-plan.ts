@@ -3,7 +3,7 @@ import { required } from "../params.ts";
 import type { Image, InstanceType, Subnet, Tag } from "../records.ts";
 import type { World } from "../world.ts";
 import { groupNotFound, imageNotFound, keyPairNotFound, subnetNotFound } from "./find.ts";
-import { checkBlockDevices, checkNetwork, checkOptions } from "./launch-checks.ts";
+import { checkBlockDevices, checkNetwork, checkOptions, checkType } from "./launch-checks.ts";
 import { freeAddresses } from "./network-actions.ts";
 import type { RunParameters } from "./run-parameters.ts";
 import { checkTags } from "./tag-actions.ts";
@@ -38,12 +38,7 @@ export function planLaunch(world: World, parameters: RunParameters): LaunchPlan 
   checkOptions(parameters);
   const image = findImage(world, required("ec2", "ImageId", parameters.ImageId));
   const type = findType(world, required("ec2", "InstanceType", parameters.InstanceType), image);
-  if (parameters.CreditSpecification !== undefined && !type.burstable) {
-    throw new AwsError(
-      "InvalidParameterCombination",
-      `The CreditSpecification parameter is not supported for instance type ${type.name}.`,
-    );
-  }
+  checkType(parameters, type);
   const { KeyName: keyName } = parameters;
   if (keyName !== undefined && !world.keyPairs.has(keyName)) throw keyPairNotFound(keyName);
   const subnet = findSubnet(world, parameters);

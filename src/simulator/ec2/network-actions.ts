@@ -1,7 +1,7 @@
 import { defineAction } from "../action.ts";
 import { AwsError } from "../errors.ts";
 import { FILTERS } from "../params.ts";
-import type { Subnet, WireRecord } from "../records.ts";
+import type { PrivateDnsNameOptions, Subnet, WireRecord } from "../records.ts";
 import type { World } from "../world.ts";
 import { applyFilters, type FilterFields } from "./filters.ts";
 import { groupNotFound, keyPairNotFound, pick, subnetNotFound } from "./find.ts";
@@ -52,16 +52,23 @@ function subnetView(world: World, subnet: Subnet): WireRecord {
     defaultForAz: false,
     mapPublicIpOnLaunch: subnet.mapPublicIpOnLaunch,
     mapCustomerOwnedIpOnLaunch: false,
-    assignIpv6AddressOnCreation: false,
+    assignIpv6AddressOnCreation: subnet.assignIpv6AddressOnCreation ?? false,
     ipv6CidrBlockAssociationSet: [],
     ipv6Native: false,
     enableDns64: false,
-    privateDnsNameOptionsOnLaunch: {
+    privateDnsNameOptionsOnLaunch: { ...privateDnsNameOptions(subnet) },
+  };
+}
+
+/** What a subnet gives a launch that says nothing of its host name. */
+export function privateDnsNameOptions(subnet: Subnet): PrivateDnsNameOptions {
+  return (
+    subnet.privateDnsNameOptionsOnLaunch ?? {
       hostnameType: "ip-name",
       enableResourceNameDnsARecord: false,
       enableResourceNameDnsAAAARecord: false,
-    },
-  };
+    }
+  );
 }
 
 /**

@@ -113,6 +113,7 @@ function launchOne(
 ): Instance {
   const id = newId(world, "i");
   const { image, subnet } = plan;
+  const isSpot = parameters.InstanceMarketOptions?.MarketType === "spot";
   const networkInterfaces = networkInterfacesOf(world, parameters, plan);
   const instance: Instance = {
     id,
@@ -139,9 +140,12 @@ function launchOne(
     userData: parameters.UserData || undefined,
     disableApiTermination: parameters.DisableApiTermination ?? false,
     disableApiStop: parameters.DisableApiStop ?? false,
-    shutdownBehavior: parameters.InstanceInitiatedShutdownBehavior ?? "stop",
+    // A one-time Spot Instance cannot be stopped.
+    shutdownBehavior:
+      parameters.InstanceInitiatedShutdownBehavior ?? (isSpot ? "terminate" : "stop"),
     cpuCredits: plan.type.burstable ? creditsOf(parameters, plan) : undefined,
     volumeIds: createVolumes(world, parameters, plan, id),
+    lifecycle: isSpot ? "spot" : undefined,
     shown: shownOptions(parameters, plan),
     answer: "timeout",
     answerIsForced: false,
@@ -163,23 +167,34 @@ function creditsOf(parameters: RunParameters, { type }: LaunchPlan): string {
 function networkInterfacesOf(
   world: World,
   parameters: RunParameters,
-  { subnet, groupIds }: LaunchPlan,
+  plan: LaunchPlan,
 ): readonly NetworkInterface[] {
-  const ipv6AddressCount = parameters.Ipv6AddressCount;
-  const wanted = parameters.NetworkInterface ?? [{ Ipv6AddressCount: ipv6AddressCount }];
+  const { subnet, groupIds } = plan;
+  const { Ipv6AddressCount, EnablePrimaryIpv6: PrimaryIpv6 } = parameters;
+  const wanted = parameters.NetworkInterface ?? [{ Ipv6AddressCount, PrimaryIpv6 }];
   return wanted.map((nic, index) => ({
     id: newId(world, "eni"),
     deviceIndex: nic.DeviceIndex ?? index,
     subnetId: nic.SubnetId ?? subnet.id,
     groupIds: nic.SecurityGroupId ?? groupIds,
     privateIp: nextAddress(world, nic.SubnetId ?? subnet.id),
-    ipv6Addresses: Array.from({ length: nic.Ipv6AddressCount ?? 0 }, () => {
-      const host = world.random.hex(`ipv6:${world.next("ipv6")}`, 4);
-      return `2001:db8:${subnet.prefix.split(".")[2]}::${host}`;
-    }),
+    ipv6Addresses: Array.from(
+      { length: nic.Ipv6AddressCount ?? givenIpv6(world, nic, plan) },
+      () => {
+        const host = world.random.hex(`ipv6:${world.next("ipv6")}`, 4);
+        return `2001:db8:${subnet.prefix.split(".")[2]}::${host}`;
+      },
+    ),
+    hasPrimaryIpv6: nic.PrimaryIpv6,
     deleteOnTermination: nic.DeleteOnTermination ?? true,
     description: nic.Description ?? "",
   }));
+}
+
+/** IPv6 addresses of an interface that asks for no number: the subnet decides (CreateNetworkInterface). */
+function givenIpv6(world: World, nic: { SubnetId?: string }, { subnet }: LaunchPlan): number {
+  const itsSubnet = world.subnets.get(nic.SubnetId ?? subnet.id);
+  return itsSubnet?.assignIpv6AddressOnCreation ? 1 : 0;
 }
 
 /** The next address of a subnet: nobody's for a long time, as AWS too hands them out in turn. */
