@@ -59,12 +59,12 @@ const speeds = fc.oneof(
   fc.constantFrom({ volumeType: "gp2" }, { volumeType: "gp3" }, { volumeType: "standard" }),
   fc.record({
     volumeType: fc.constant("gp3"),
-    iops: fc.integer({ min: 3000, max: 4000 }),
-    throughputMibps: fc.integer({ min: 125, max: 250 }),
+    iops: fc.constantFrom(3000, 4000),
+    throughputMibps: fc.constantFrom(125, 250),
   }),
   fc.record({
     volumeType: fc.constantFrom("io1", "io2"),
-    iops: fc.integer({ min: 100, max: 400 }),
+    iops: fc.constantFrom(100, 400),
   }),
 );
 
@@ -72,7 +72,7 @@ const imageTraits: fc.Arbitrary<ImageTraits> = fc
   .record({
     rootDeviceName: fc.constantFrom("/dev/xvda", "/dev/sda1"),
     imdsSupport: maybe(fc.constant("v2.0" as const)),
-    sizeGib: fc.integer({ min: 8, max: 30 }),
+    sizeGib: fc.constantFrom(8, 20, 30),
     encrypted: fc.boolean(),
     deleteOnTermination: fc.boolean(),
     speed: speeds,
@@ -205,7 +205,7 @@ function ofType(type: InstanceType): fc.Arbitrary<Partial<RunInstancesCommandInp
 }
 
 const rootVolume = fc.record({
-  growthGib: fc.integer({ min: 0, max: 40 }),
+  growthGib: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 40 })),
   speed: maybe(speeds),
   encrypted: fc.boolean(),
   hasKey: fc.boolean(),
@@ -225,6 +225,7 @@ export const anyCase: fc.Arbitrary<Case> = anyType.chain((type) =>
       isMoved: fc.boolean(),
       oldImage: imageTraits,
       newImage: imageTraits,
+      isSameKind: fc.boolean(),
       newType: fc.oneof(
         fc.constant(type.name),
         anyType.map(({ name }) => name),
@@ -234,8 +235,10 @@ export const anyCase: fc.Arbitrary<Case> = anyType.chain((type) =>
       parts: fc.tuple(common, ofType(type), market, hibernationOrEnclave),
       root: maybe(rootVolume),
     })
-    .map(({ parts, root, ...rest }) => ({
+    .map(({ parts, root, isSameKind, ...rest }) => ({
       ...rest,
+      // As a rule both are baked alike, and little is to be said about the volume.
+      newImage: isSameKind ? rest.oldImage : rest.newImage,
       launch: { ...Object.assign({}, ...parts), ...mappingOf(rest.oldImage, root) },
     })),
 );

@@ -23,6 +23,7 @@ import { parseConfig } from "../../src/config.ts";
 import { launchOf } from "../../src/launch.ts";
 import { IMAGES, INSTANCE_TYPES } from "../../src/simulator/catalog.ts";
 import type { VirtualClock } from "../../src/simulator/clock.ts";
+import { editInstance } from "../../src/simulator/controls.ts";
 import { configFor, type SimulatedAws } from "../../src/simulator/fleet.ts";
 import { setUp } from "../simulator/clients.ts";
 import { anyCase, type Case, imageOf } from "./any-launch.ts";
@@ -77,7 +78,12 @@ async function launchOld(world: World, { launch, publicIp }: Case): Promise<stri
           ],
         };
   const input = { ...others, ...network, ImageId: IMAGES.old, KeyName: aws.keyName };
-  return launched(world, { ...input, MinCount: 1, MaxCount: 1 });
+  const id = await launched(world, { ...input, MinCount: 1, MaxCount: 1 });
+  const { tags = [] } = aws.world.instances.get(id) ?? {};
+  // AWS's own, which nobody can ask for.
+  const stack = { key: "aws:cloudformation:stack-name", value: "stack" };
+  editInstance(aws.world, id, { tags: [...tags, stack] });
+  return id;
 }
 
 /** Launches, and waits until AWS describes all there is. */
