@@ -47,8 +47,12 @@ export interface Launch {
  * The launch of a replacement: what config.json says, everything else as the old instance has it.
  * Sent is only what is known to be wanted: an explicit default would override the AMI's or the account's own.
  */
-export function launchOf(source: LaunchSource, template: LaunchTemplate): Launch {
-  const input = settingsOf(source, template);
+export function launchOf(
+  source: LaunchSource,
+  template: LaunchTemplate,
+  subnet = subnetFor(source.instance, template),
+): Launch {
+  const input = settingsOf(source, template, subnet);
   const tags = instanceTags(source.instance, template.config);
   const tagsOfVolumes = volumeTags(source, template.config);
   const spec = hash({ input, tags, tagsOfVolumes }).slice(0, 32);
@@ -65,10 +69,13 @@ export function launchOf(source: LaunchSource, template: LaunchTemplate): Launch
   };
 }
 
-function settingsOf(source: LaunchSource, template: LaunchTemplate): RunInstancesCommandInput {
+function settingsOf(
+  source: LaunchSource,
+  template: LaunchTemplate,
+  subnet: Subnet | undefined,
+): RunInstancesCommandInput {
   const { config, image, instanceType } = template;
   const old = source.instance;
-  const subnet = subnetFor(old, template);
   const place = {
     subnetId: subnet?.SubnetId ?? old.SubnetId,
     subnet,
