@@ -155,6 +155,7 @@ const ownOrJudged = {
   ImageId: undefined,
   LaunchTime: undefined,
   ClientToken: undefined,
+  CurrentInstanceBootMode: undefined,
   PrivateDnsName: undefined,
   PrivateIpAddress: undefined,
   PublicDnsName: undefined,
