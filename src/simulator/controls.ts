@@ -50,6 +50,13 @@ export function associateElasticIp(world: World, id: string, publicIp: string): 
   );
 }
 
+/** Sets the quota of vCPUs; launches beyond it are refused, and what runs goes on. */
+export function setVcpuQuota(world: World, vcpus: number): void {
+  world.actAs({ by: "control" }, () => {
+    world.quotas.vcpus = vcpus;
+  });
+}
+
 /** Lets launches in a zone fail for want of capacity, or succeed again. */
 export function setCapacity(world: World, zone: string, isThere: boolean): void {
   world.actAs({ by: "control" }, () => {

@@ -7,6 +7,7 @@ import {
   describeInstances,
   terminateInstances,
 } from "./ec2/instance-actions.ts";
+import { modifyInstanceAttribute } from "./ec2/modify-instance-attribute.ts";
 import {
   describeAddresses,
   describeKeyPairs,
@@ -31,6 +32,7 @@ export const EC2_ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["DescribeSecurityGroups", describeSecurityGroups],
   ["DescribeSubnets", describeSubnets],
   ["DescribeVolumes", describeVolumes],
+  ["ModifyInstanceAttribute", modifyInstanceAttribute],
   ["RunInstances", runInstances],
   ["TerminateInstances", terminateInstances],
 ]);

@@ -24,6 +24,16 @@ export function addNetwork(world: World, vpcId: string, zones: number): readonly
   });
 }
 
+/** Adds another subnet in the zone of one that is there. */
+export function addSubnetBeside(world: World, subnetId: string): Subnet {
+  const beside = world.subnets.get(subnetId);
+  if (beside === undefined) throw new Error(`there is no subnet ${subnetId}`);
+  const prefix = `10.0.${world.subnets.size}`;
+  const subnet: Subnet = { ...beside, id: newId(world, "subnet"), prefix, usableAddresses: 251 };
+  world.subnets.set(subnet.id, subnet);
+  return subnet;
+}
+
 /** Adds a security group to a VPC; answers its id. */
 export function addSecurityGroup(world: World, vpcId: string, name: string): string {
   const id = newId(world, "sg");

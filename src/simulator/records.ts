@@ -60,6 +60,8 @@ export interface NetworkInterface {
   readonly ipv6Addresses: readonly string[];
   readonly deleteOnTermination: boolean;
   readonly description: string;
+  /** Default: true. */
+  readonly sourceDestCheck?: boolean;
 }
 
 export interface Instance {

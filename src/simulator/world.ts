@@ -35,6 +35,12 @@ export type Transition = { readonly atMs: number; readonly cause: Cause } & (
   | { readonly kind: "volume"; readonly before?: Volume; readonly after?: Volume }
 );
 
+/** What the account may use at most. */
+export interface Quotas {
+  /** vCPUs of On-Demand instances, of all types together. Default: any number. */
+  vcpus?: number;
+}
+
 /** All state of a simulated account in one region, and its time. */
 export interface World {
   readonly region: string;
@@ -67,6 +73,8 @@ export interface World {
   readonly prober: Prober;
   /** Zones that answer every launch with InsufficientInstanceCapacity. */
   readonly zonesWithoutCapacity: Set<string>;
+  /** The account's quotas that a test has set; there is no other. */
+  readonly quotas: Quotas;
   /** Health checks that are waiting for their time, so that none is made twice. */
   readonly scheduledChecks: Set<string>;
   /** The time of the event being processed, else the clock's. */
@@ -159,6 +167,7 @@ export function createWorld(options: WorldOptions): World {
     applicationPorts: new Set(),
     prober,
     zonesWithoutCapacity: new Set(),
+    quotas: {},
     scheduledChecks: new Set(),
     nowMs,
     advance() {

@@ -87,6 +87,7 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     },
     tagSet: tagsView(instance.tags),
     ...instance.shown,
+    sourceDestCheck: primary?.sourceDestCheck ?? true,
     metadataOptions: {
       ...(instance.shown.metadataOptions as WireRecord),
       state: instance.state === "pending" ? "pending" : "applied",
@@ -147,7 +148,7 @@ function networkInterfaceView(world: World, instance: Instance, nic: NetworkInte
     status: "in-use",
     interfaceType: "interface",
     privateIpAddress: nic.privateIp,
-    sourceDestCheck: true,
+    sourceDestCheck: nic.sourceDestCheck ?? true,
     groupSet: groupsView(world, nic.groupIds),
     attachment: {
       attachmentId: nic.id.replace("eni-", "eni-attach-"),

@@ -14,7 +14,6 @@ export function shownOptions(
   return {
     monitoring: { state: parameters.Monitoring?.Enabled === true ? "enabled" : "disabled" },
     ebsOptimized: parameters.EbsOptimized ?? false,
-    sourceDestCheck: true,
     placement: { groupName: "", tenancy: "default", ...shown(parameters.Placement) },
     metadataOptions: {
       // An image made for IMDSv2 asks for tokens, and lets containers reach the service.

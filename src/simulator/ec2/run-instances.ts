@@ -32,6 +32,7 @@ export const runInstances = defineAction({
     if (parameters.DryRun === true) throw dryRunSucceeded();
     // A token is bound by the first attempt even when that fails for want of capacity.
     if (key !== undefined) world.launchRequests.set(key, request);
+    refuseBeyondQuota(world, plan);
     refuseWithoutCapacity(world, plan);
     const reservationId = newId(world, "r");
     const instances = Array.from({ length: plan.count }, (_, launchIndex) =>
@@ -88,6 +89,23 @@ function replayLaunch(
     );
   }
   return answer(world, instances);
+}
+
+/** Stopped and terminated instances do not count (EC2 guide, On-Demand instance limits). */
+function refuseBeyondQuota({ instances, instanceTypes, quotas }: World, plan: LaunchPlan): void {
+  const limit = quotas.vcpus ?? Number.POSITIVE_INFINITY;
+  const used = instances
+    .list()
+    .filter(({ state }) => state !== "stopped" && state !== "terminated")
+    .map(({ instanceType }) => instanceTypes.get(instanceType)?.vcpus ?? 0)
+    .reduce((sum, vcpus) => sum + vcpus, 0);
+  if (used + plan.count * plan.type.vcpus <= limit) return;
+  throw new AwsError(
+    "VcpuLimitExceeded",
+    `You have requested more vCPU capacity than your current vCPU limit of ${limit} allows for the ` +
+      "instance bucket that the specified instance type belongs to. Please visit " +
+      "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
+  );
 }
 
 /** A server error, so that SDKs retry it at once (EC2 guide, error codes). */
