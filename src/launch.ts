@@ -46,7 +46,11 @@ export const tagsLimit = 50;
  * The launch of a replacement: what config.json says, everything else as the old instance has it.
  * Sent is only what is known to be wanted: an explicit default would override the AMI's or the account's own.
  */
-export function launchOf(source: LaunchSource, template: LaunchTemplate): Launch {
+export function launchOf(
+  source: LaunchSource,
+  template: LaunchTemplate,
+  subnet = subnetFor(source.instance, template),
+): Launch {
   const { config, image } = template;
   const old = source.instance;
   const tags = instanceTags(old, config);
@@ -56,7 +60,7 @@ export function launchOf(source: LaunchSource, template: LaunchTemplate): Launch
     KeyName: config.keyName,
     MinCount: 1,
     MaxCount: 1,
-    ...network(old, template),
+    ...network(old, template, subnet),
     IamInstanceProfile: old.IamInstanceProfile?.Arn && { Arn: old.IamInstanceProfile.Arn },
     UserData: source.userData,
     BlockDeviceMappings: blockDeviceMappings(source, image, template.oldImages),
@@ -94,6 +98,18 @@ export function launchOf(source: LaunchSource, template: LaunchTemplate): Launch
   };
 }
 
+/** The launches of a replacement, the one that is wanted first; the others are for when there is no capacity. */
+export type Launches = readonly [Launch, ...Launch[]];
+
+/** One launch for each subnet that a replacement may go to; they differ in nothing else. */
+export function launchesOf(source: LaunchSource, template: LaunchTemplate): Launches {
+  const [first, ...others] = subnetsFor(source.instance, template);
+  return [
+    launchOf(source, template, first),
+    ...others.map((subnet) => launchOf(source, template, subnet)),
+  ];
+}
+
 /**
  * The idempotency token of the n-th attempt at a launch: at most 64 characters, ASCII.
  * It is derived from the whole request, as EC2 refuses a token that comes with another request, and from the attempt,
@@ -123,9 +139,17 @@ export function subnetFor(
   old: Ec2Instance,
   template: Pick<LaunchTemplate, "config" | "subnets">,
 ): Subnet | undefined {
+  return subnetsFor(old, template)[0];
+}
+
+/** Where the replacement goes, and after that where else it may: the others of `subnet-ids` in that one's zone. */
+export function subnetsFor(
+  old: Ec2Instance,
+  template: Pick<LaunchTemplate, "config" | "subnets">,
+): readonly Subnet[] {
   const { config, subnets } = template;
   if (config.subnetIds.length === 0) {
-    return subnets.find((subnet) => subnet.SubnetId === old.SubnetId);
+    return subnets.filter((subnet) => subnet.SubnetId === old.SubnetId);
   }
   const listed = config.subnetIds.flatMap(
     (id) => subnets.find((subnet) => subnet.SubnetId === id) ?? [],
@@ -134,7 +158,9 @@ export function subnetFor(
     (subnet) => subnet.AvailabilityZone === old.Placement?.AvailabilityZone,
   );
   const choice = inZone.length > 0 ? inZone : listed;
-  return choice[Number.parseInt(hash(old.InstanceId).slice(0, 8), 16) % choice.length];
+  const start = Number.parseInt(hash(old.InstanceId).slice(0, 8), 16) % choice.length;
+  const inTurn = [...choice.slice(start), ...choice.slice(0, start)];
+  return inTurn.filter((subnet) => subnet.AvailabilityZone === inTurn[0]?.AvailabilityZone);
 }
 
 /** Tags of the new instance without the spec's: the old one's, then config.json's, then ours; sorted by key. */
@@ -167,9 +193,8 @@ function isOurs(key: string, config: Config): boolean {
  * instance has it, that takes a network interface, and then groups and subnet have to stand there.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
-function network(old: Ec2Instance, template: LaunchTemplate) {
-  const SubnetId = subnetFor(old, template)?.SubnetId ?? old.SubnetId;
-  const subnet = template.subnets.find((candidate) => candidate.SubnetId === SubnetId);
+function network(old: Ec2Instance, template: LaunchTemplate, subnet: Subnet | undefined) {
+  const SubnetId = subnet?.SubnetId ?? old.SubnetId;
   const groups = [...template.config.securityGroupIds];
   const oldInterface = primaryInterface(old);
   const hasPublicIp = oldInterface?.Association?.PublicIp !== undefined;

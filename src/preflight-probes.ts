@@ -3,7 +3,7 @@ import { type BareTargetGroup, describeTargets } from "./aws/elbv2.ts";
 import { awsErrorCode, explain, isAwsError, toDeployError } from "./aws/errors.ts";
 import { describeElasticIps } from "./aws/resources.ts";
 import { type LaunchTemplate, subnetFor } from "./launch.ts";
-import { type AwsClients, deriveLaunch } from "./observe.ts";
+import { type AwsClients, deriveLaunches } from "./observe.ts";
 import type { Fleet } from "./slots.ts";
 import { type Instance, isRegistered } from "./snapshot.ts";
 
@@ -91,7 +91,7 @@ export async function dryRuns(
   const toLaunch = slots.flatMap(({ old, replacement }) => (old && !replacement ? old : []));
   const bySubnet = new Map(toLaunch.map((old) => [subnetFor(old.source, template)?.SubnetId, old]));
   for (const [subnet, old] of bySubnet) {
-    const { input, spec } = await deriveLaunch(old, template, new Map(), aws);
+    const [{ input, spec }] = await deriveLaunches(old, template, new Map(), aws);
     // Not the launch's own token, and no random one either: the same run makes the same requests.
     const refusal = await dryRunLaunch(aws.ec2, { ...input, ClientToken: `dry-run-${spec}` });
     // Addresses have been counted, with those that will be free by then.

@@ -1,12 +1,6 @@
 import type { BareTargetGroup, LoadBalancer } from "./aws/elbv2.ts";
 import type { Config } from "./config.ts";
-import {
-  instanceTags,
-  type LaunchTemplate,
-  primaryInterface,
-  subnetFor,
-  tagsLimit,
-} from "./launch.ts";
+import { instanceTags, type LaunchTemplate, subnetFor, tagsLimit } from "./launch.ts";
 import type { Basics } from "./preflight.ts";
 import type { Fleet } from "./slots.ts";
 import { type Instance, isRegistered, type Target } from "./snapshot.ts";
@@ -114,8 +108,6 @@ function instanceProblems(old: Instance, config: Config): string[] {
       `is ${old.state}; start it, or deregister it from the target group`,
     (source.NetworkInterfaces?.length ?? 0) > 1 &&
       `has ${source.NetworkInterfaces?.length} network interfaces; a replacement would have one`,
-    primaryInterface(source)?.SourceDestCheck === false &&
-      "has its source/destination check turned off, which cannot be asked for at launch",
     instanceTags(source, config).length + 1 > tagsLimit &&
       `would pass on more than ${tagsLimit} tags with those of config.json and zero-deploy's own; remove some`,
   ];

@@ -30,6 +30,7 @@ function workbench(): Workbench {
     template: { config, image: { ImageId: "ami-2" }, oldImages: [], instanceType: {}, subnets: [] },
     expected: noExpectations(),
     launches: new Map(),
+    turns: new Map(),
     attempts: new Map(),
   };
 }
@@ -68,7 +69,7 @@ describe("a launch", () => {
         .resolvesOnce(launched("i-1", state))
         .resolves(launched("i-2", "pending"));
       const bench = workbench();
-      const instance = await act({ kind: "launch", slot }, bench);
+      const { launched: instance } = await act({ kind: "launch", slot }, bench);
       expect(instance?.id).toBe("i-2");
       expect(new Set(tokens()).size).toBe(2);
     },

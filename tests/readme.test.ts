@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { configJsonSchema, parseConfig } from "../src/config.ts";
 import { parseArguments } from "../src/program.ts";
 import { IMAGES } from "../src/simulator/catalog.ts";
+import { changeInstance } from "../src/simulator/instances.ts";
 import { run, stage } from "./simulation/harness.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -17,8 +18,16 @@ describe("the IAM policy", () => {
   it("allows every action that a rollout calls, and no other that it could call", async () => {
     const policy = JSON.parse(jsonBlocks[0] ?? "") as Policy;
     const allowed = policy.Statement.flatMap(({ Action }) => Action);
-    const { requests } = await run(stage({ deregistrationDelaySeconds: 0 }));
-    const called = requests.map(
+    const plain = await run(stage({ deregistrationDelaySeconds: 0 }));
+    // What only some fleets need: an old instance that forwards packets.
+    const scene = stage({ instances: 1, zones: 1, deregistrationDelaySeconds: 0 });
+    const { world, oldInstanceIds } = scene.aws;
+    const [first = ""] = oldInstanceIds;
+    const own = world.instances.get(first)?.networkInterfaces ?? [];
+    const networkInterfaces = own.map((nic) => ({ ...nic, sourceDestCheck: false }));
+    changeInstance(world, first, { networkInterfaces });
+    const special = await run(scene);
+    const called = [...plain.requests, ...special.requests].map(
       ({ service, action }) => `${service === "ec2" ? "ec2" : "elasticloadbalancing"}:${action}`,
     );
     // Tagging at launch, passing a role and using a key are permissions of RunInstances, not calls.

@@ -8,6 +8,8 @@ import {
   type Filter,
   type InstanceAttribute,
   type InstanceAttributeName,
+  ModifyInstanceAttributeCommand,
+  type ModifyInstanceAttributeCommandInput,
   paginateDescribeInstances,
   RunInstancesCommand,
   type RunInstancesCommandInput,
@@ -184,6 +186,33 @@ export async function runInstance(
 /** One id a call: with several, EC2 terminates some or none when one of them is refused. */
 export async function terminateInstance(ec2: EC2Client, id: string): Promise<void> {
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+}
+
+/**
+ * Lets an instance forward packets that are not its own; for one with a single network interface only.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
+ */
+export function turnOffSourceDestCheck(ec2: EC2Client, InstanceId: string): Promise<void> {
+  return modifyInstance(ec2, { InstanceId, SourceDestCheck: { Value: false } });
+}
+
+/** Lets an instance be terminated; what is written is to be read only some time later. */
+export function liftTerminationProtection(ec2: EC2Client, InstanceId: string): Promise<void> {
+  return modifyInstance(ec2, { InstanceId, DisableApiTermination: { Value: false } });
+}
+
+async function modifyInstance(
+  ec2: EC2Client,
+  input: ModifyInstanceAttributeCommandInput,
+): Promise<void> {
+  try {
+    await ec2.send(new ModifyInstanceAttributeCommand(input));
+  } catch (error) {
+    // A refusal does not always say what was refused.
+    throw error instanceof Error
+      ? Object.assign(error, { action: "ModifyInstanceAttribute" })
+      : error;
+  }
 }
 
 /** @returns why EC2 would refuse this launch, or undefined where it would not (error code `DryRunOperation`) */

@@ -104,7 +104,7 @@ export function snapshot(
     instances: new Map(instances.map((instance) => [instance.id, instance])),
     targets,
     statuses: new Map(),
-    specs: new Map(instances.map(({ id }) => [id, `spec of ${id}`])),
+    specs: new Map(instances.map(({ id }) => [id, new Set([`spec of ${id}`])])),
     ...changes,
   };
 }
@@ -117,6 +117,7 @@ export function situation(seen: Snapshot, changes: Partial<Situation> = {}): Sit
     progress: new Map(),
     mode: "rolling",
     gaveUp: new Set(),
+    shortages: new Map(),
     nowMs: 1_000_000,
     ...changes,
   };
