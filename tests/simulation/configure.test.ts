@@ -296,6 +296,24 @@ describe("termination protection", () => {
     expect(watched.violations).toEqual([]);
   });
 
+  it.each(["good", "neverHealthy"] as const)(
+    "that stays whatever is done ends the run after its time, with an AMI that is %s",
+    async (kind) => {
+      const { scene, watched } = protectedStage();
+      const result = await protectedRun(scene, {
+        ...lift,
+        ami: IMAGES[kind],
+        faults: ({ action, params }) =>
+          action === "TerminateInstances" && params.get("DryRun") !== "true"
+            ? { kind: "error", status: 400, code: "OperationNotPermitted", message: "protected" }
+            : undefined,
+      });
+      expect(linesOf(result).join("\n")).toContain("could not be terminated within 400 s");
+      expect(linesOf(result).join("\n")).toContain("OperationNotPermitted: protected");
+      expect(watched.violations).toEqual([]);
+    },
+  );
+
   it("that may not be lifted ends the run with the action that is missing", async () => {
     const { scene, watched } = protectedStage();
     const message = "You are not authorized to perform this operation.";
