@@ -163,6 +163,30 @@ describe("a refused launch for want of room", () => {
   });
 });
 
+describe("a launch whose answer was lost", () => {
+  it("is asked for again until the reads show it, though the subnet before has room again", async () => {
+    const timings = { ...hurried.timings, pendingToRunning: [1_000, 1_000] as const };
+    const { scene, config } = spacious({ ...hurried, instances: 1, zones: 1, timings });
+    const watched = watch(scene);
+    const answers: Fault[] = [
+      refusalOf("InsufficientInstanceCapacity", 500),
+      { kind: "lostResponse" },
+    ];
+    const result = await run(scene, {
+      config,
+      staleReadsMs: 9_000,
+      lagIsConstant: true,
+      faults: (request) => (subnetOf(request) ? answers.shift() : undefined),
+    });
+    expectSuccess(result);
+    expectConverged(scene);
+    expect(watched.violations).toEqual([]);
+    expect(launchesOf(scene)).toBe(1);
+    expect(new Set(launchesIn(result).map(({ subnetId }) => subnetId)).size).toBe(2);
+    expect(launchesIn(result).length).toBeGreaterThan(3);
+  });
+});
+
 const crashKinds: [string, RunOptions][] = [
   ["with reads that are fresh", {}],
   ["with reads that lag up to 8 s", { staleReadsMs: 8_000 }],
