@@ -42,6 +42,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "conformance",
+          // They mostly wait: for drains and boots in real time.
+          maxWorkers: 4,
           include: ["tests/conformance/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,

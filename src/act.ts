@@ -1,18 +1,20 @@
-import { runInstance, terminateInstance } from "./aws/ec2.ts";
+import { changeAttribute, runInstance, terminateInstance } from "./aws/ec2.ts";
 import { deregisterTargets, registerTargets } from "./aws/elbv2.ts";
-import { awsErrorCode, isUnknownInstance } from "./aws/errors.ts";
+import { awsErrorCode, isOutOfCapacity, isProtected, isUnknownInstance } from "./aws/errors.ts";
 import type { Clock } from "./clock.ts";
 import { DeployError } from "./errors.ts";
 import {
   type Expectations,
+  expectConfigured,
   expectDeregistered,
   expectLaunched,
   expectRegistered,
   expectTerminated,
 } from "./expectations.ts";
-import { clientToken, type Launch, type LaunchTemplate } from "./launch.ts";
+import { clientToken, type Launch, type Launches, type LaunchTemplate } from "./launch.ts";
 import type { Step } from "./needs.ts";
-import { type AwsClients, deriveLaunch } from "./observe.ts";
+import { type AwsClients, deriveLaunches } from "./observe.ts";
+import type { Refusal } from "./room.ts";
 import type { Slot } from "./slots.ts";
 import { type Instance, isGone, type TargetRef } from "./snapshot.ts";
 
@@ -23,9 +25,19 @@ export interface Workbench {
   readonly template: LaunchTemplate;
   readonly expected: Expectations;
   /** The launches derived so far, by old instance. */
-  readonly launches: Map<string, Launch>;
-  /** How many idempotency tokens of a launch are known to be used up, by old instance. */
+  readonly launches: Map<string, Launches>;
+  /** Which of its launches is to be asked for, by old instance; absent: the first. */
+  readonly turns: Map<string, number>;
+  /** How many idempotency tokens of a launch are known to be used up, by its spec. */
   readonly attempts: Map<string, number>;
+}
+
+/** What came of a step that AWS answered. */
+export interface Outcome {
+  readonly launched?: Instance;
+  /** Launches that were refused for want of room; without `launched`, all there are. */
+  readonly refusals?: readonly Refusal[];
+  readonly isProtectionLifted?: boolean;
 }
 
 /** More failed launches of the same kind than this, within the life of EC2's tokens, and something else is wrong. */
@@ -33,15 +45,18 @@ const attemptsLimit = 50;
 
 /**
  * Carries out one step; carried out twice, it changes nothing more.
- * @returns the instance launched, where it was a launch
  * @throws whatever the SDK throws, or DeployError
  */
-export async function act(step: Step, bench: Workbench): Promise<Instance | undefined> {
+export async function act(step: Step, bench: Workbench): Promise<Outcome> {
   const { aws, clock, expected } = bench;
   const atMs = clock.now();
   switch (step.kind) {
     case "launch":
       return launch(step.slot, bench);
+    case "configure":
+      await changeAttribute(aws.ec2, step.instanceId, "forward");
+      expectConfigured(expected, step.instanceId, atMs);
+      return {};
     case "register":
       for (const [arn, targets] of byGroup(step.targets)) {
         // Before the call, whose answer may be lost.
@@ -49,42 +64,90 @@ export async function act(step: Step, bench: Workbench): Promise<Instance | unde
         await registerTargets(aws.elbv2, arn, targets);
         expectRegistered(expected, targets, atMs);
       }
-      return undefined;
+      return {};
     case "deregister":
       for (const [arn, targets] of byGroup(step.targets)) {
         await deregisterTargets(aws.elbv2, arn, targets);
         expectDeregistered(expected, targets, atMs);
       }
-      return undefined;
-    case "terminate":
-      await terminateInstance(aws.ec2, step.instanceId);
+      return {};
+    case "terminate": {
+      const isProtectionLifted = await terminate(step.instanceId, bench);
       expectTerminated(expected, step.instanceId, atMs);
-      return undefined;
+      return { isProtectionLifted };
+    }
   }
 }
 
 /**
- * Errors that say no more than that something is still on its way: one service has not heard yet what another one
- * knows (RegisterTargets of an instance that EC2 shows as running), or an instance that ends still holds its address.
+ * Protection is lifted only of what is refused for it, and only for its end: no instance stands unprotected meanwhile.
+ * @returns whether it was lifted
  */
-export function isSettling(step: Step, error: unknown): boolean {
+async function terminate(id: string, { aws, template }: Workbench): Promise<boolean> {
+  try {
+    await terminateInstance(aws.ec2, id);
+    return false;
+  } catch (error) {
+    if (!template.config.liftTerminationProtection || !isProtected(error)) throw error;
+  }
+  await changeAttribute(aws.ec2, id, "unprotect");
+  await terminateInstance(aws.ec2, id);
+  return true;
+}
+
+/**
+ * Errors that say no more than that something is still on its way: one service has not heard yet what another one
+ * knows (RegisterTargets of an instance that EC2 shows as running), or EC2 itself what it was told (protection lifted).
+ */
+export function isSettling(step: Step, error: unknown, { template }: Workbench): boolean {
   return (
     isUnknownInstance(error) ||
     (step.kind === "register" && awsErrorCode(error) === "InvalidTarget") ||
-    (step.kind === "launch" && awsErrorCode(error) === "InsufficientFreeAddressesInSubnet")
+    (step.kind === "terminate" && template.config.liftTerminationProtection && isProtected(error))
   );
+}
+
+/**
+ * Asks for one launch after the other, for as long as they are refused for want of room. Only such an answer is the end
+ * of one: where there was none it may have launched, and the same has to be asked again, and nothing else.
+ */
+async function launch(slot: Slot, bench: Workbench): Promise<Outcome> {
+  const { old } = slot;
+  if (old === undefined) throw new Error("a slot without an old instance has nothing to launch");
+  const { turns, launches, template, aws } = bench;
+  const possible = await deriveLaunches(old, template, launches, aws);
+  const first = turns.get(old.id) ?? 0;
+  const refusals: Refusal[] = [];
+  for (const [turn, one] of [...possible.entries(), ...possible.entries()].slice(first)) {
+    if (refusals.length === possible.length) break;
+    turns.set(old.id, turn);
+    try {
+      return { launched: await launchOnce(one, old, slot, bench), refusals };
+    } catch (error) {
+      if (!isOutOfCapacity(error)) throw error;
+      refusals.push({ subnetId: subnetOf(one), error });
+    }
+  }
+  turns.delete(old.id);
+  return { refusals };
+}
+
+function subnetOf({ input }: Launch): string | undefined {
+  return input.SubnetId ?? input.NetworkInterfaces?.[0]?.SubnetId;
 }
 
 /**
  * Launches with the first token that is not used up. All of them are derived from the launch, so a run that crashed
  * after its launch, or lost the answer to it, gets the same instance when it asks again.
  */
-async function launch({ old, wanted }: Slot, bench: Workbench): Promise<Instance | undefined> {
-  if (old === undefined) throw new Error("a slot without an old instance has nothing to launch");
-  const { aws, clock, expected, attempts } = bench;
-  const { input, spec } = await deriveLaunch(old, bench.template, bench.launches, aws);
-  for (let attempt = attempts.get(old.id) ?? 0; attempt < attemptsLimit; attempt++) {
-    attempts.set(old.id, attempt);
+async function launchOnce(
+  { input, spec }: Launch,
+  old: Instance,
+  { wanted }: Slot,
+  { aws, clock, expected, attempts }: Workbench,
+): Promise<Instance> {
+  for (let attempt = attempts.get(spec) ?? 0; attempt < attemptsLimit; attempt++) {
+    attempts.set(spec, attempt);
     const atMs = clock.now();
     const instance = await runOnce({ ...input, ClientToken: clientToken(spec, attempt) }, aws);
     if (instance === undefined) continue;

@@ -1,3 +1,4 @@
+import { isForwarding } from "./forwarding.ts";
 import { fail, within } from "./limits.ts";
 import { type Need, type Phase, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
 import { isHealthyAt, isInService, type Slot } from "./slots.ts";
@@ -12,13 +13,16 @@ const pollSeconds = { launch: 3, checks: 5, health: 3 };
 /**
  * What a replacement needs until it has been in service long enough for the old one to leave; undefined when it has.
  *
- *     running -> instance and system status checks pass -> register -> healthy -> bake time
+ *     running -> source/destination check as the old one's -> instance and system status checks pass -> register
+ *             -> healthy -> bake time
  */
 export function arrive(slot: Slot, replacement: Instance, situation: Situation): Need | undefined {
   const { plan, snapshot } = situation;
   const missing = missingTargets(slot, replacement, situation);
   const inService = isInService(snapshot, replacement.id, plan.config.targetGroupArn);
   if (!inService && replacement.state !== "running") return running(slot, replacement, situation);
+  if (isToForward(slot, situation) && !isForwarding(replacement))
+    return configure(slot, replacement, situation);
   if (!inService && !checksPass(replacement, situation))
     return checks(slot, replacement, situation);
   if (missing.length > 0) {
@@ -40,6 +44,22 @@ function running(slot: Slot, replacement: Instance, situation: Situation): Need 
     phase: "run",
     instanceId: replacement.id,
     seen: `instance state: ${replacement.state}`,
+    pollSeconds: pollSeconds.launch,
+  });
+}
+
+/** The old one may be gone by now; then what was seen of it counts. */
+function isToForward({ id, old }: Slot, { expected }: Situation): boolean {
+  return old === undefined ? expected.forwarding.has(id) : isForwarding(old);
+}
+
+/** RunInstances cannot be asked for this. */
+function configure(slot: Slot, { id }: Instance, situation: Situation): Need {
+  return within(slot, situation, {
+    phase: "configure",
+    instanceId: id,
+    step: { kind: "configure", instanceId: id },
+    seen: "source/destination check: on",
     pollSeconds: pollSeconds.launch,
   });
 }

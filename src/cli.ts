@@ -1,13 +1,25 @@
 import { readFile } from "node:fs/promises";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { STSClient } from "@aws-sdk/client-sts";
 import { CommanderError } from "commander";
 import { systemClock } from "./clock.ts";
 import { type ConfigOverrides, type ParsedConfig, parseConfig } from "./config.ts";
-import { deploy } from "./deploy.ts";
+import { type Deployment, type Deps, deploy } from "./deploy.ts";
+import { dryRun } from "./dry-run.ts";
 import { DeployError } from "./errors.ts";
+import { thisProcess } from "./lock/holder.ts";
+import { unlock } from "./lock/unlock.ts";
 import { createLog, type Log } from "./log.ts";
-import { type DeployFlags, parseArguments, type Request, type SimulateFlags } from "./program.ts";
+import { readOwnInstanceId } from "./metadata.ts";
+import type { AwsClients } from "./observe.ts";
+import {
+  type DeployFlags,
+  parseArguments,
+  type Request,
+  type SimulateFlags,
+  type UnlockFlags,
+} from "./program.ts";
 import { toEvent } from "./report/failure.ts";
 import { serve } from "./simulator/serve.ts";
 import { simulate } from "./simulator/simulate.ts";
@@ -20,6 +32,9 @@ const requestLimits = {
   throwOnRequestTimeout: true,
   socketTimeout: 30_000,
 };
+
+/** The exit code of `--detailed-exitcode` for a plan that is not empty, as other tools of this kind have it. */
+const somethingToDo = 2;
 
 /** The SDK's own warnings are for developers. */
 const silence = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
@@ -42,9 +57,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode;
     throw error;
   }
-  return request.command === "simulate"
-    ? runSimulation(request.flags)
-    : runDeployment(request.ami, request.flags, commandOf(argv));
+  switch (request.command) {
+    case "deploy":
+      return runDeployment(request.ami, request.flags, commandOf(argv));
+    case "unlock":
+      return runUnlock(request.flags);
+    case "simulate":
+      return runSimulation(request.flags);
+  }
 }
 
 async function runDeployment(ami: string, flags: DeployFlags, command: string): Promise<number> {
@@ -56,8 +76,19 @@ async function runDeployment(ami: string, flags: DeployFlags, command: string): 
   try {
     const { config, notices } = await readConfig(flags);
     for (const message of notices) log({ event: "notice", message });
-    await rollOut(config, ami, command, log, stop.signal);
-    return 0;
+    return await withClients(config.region, log, (clients) => {
+      const { allowUnhealthy, lockWait: lockWaitSeconds } = flags;
+      const deployment = { config, ami, command, allowUnhealthy, lockWaitSeconds };
+      const { signal } = stop;
+      return run(deployment, flags, {
+        ...clients,
+        clock: systemClock,
+        log,
+        holder: thisProcess(),
+        signal,
+        readOwnInstanceId: isOffHost() ? async () => undefined : readOwnInstanceId,
+      });
+    });
   } catch (error) {
     log(toEvent(withProfile(error)));
     const signal: StopSignal | undefined = stop.signal.reason;
@@ -66,6 +97,30 @@ async function runDeployment(ami: string, flags: DeployFlags, command: string): 
       : 1;
   } finally {
     stop.dispose();
+  }
+}
+
+/** @returns the exit code */
+async function run(deployment: Deployment, flags: DeployFlags, deps: Deps): Promise<number> {
+  if (!flags.dryRun) {
+    await deploy(deployment, deps);
+    return 0;
+  }
+  const isAnythingToDo = await dryRun(deployment, deps);
+  return flags.detailedExitcode && isAnythingToDo ? somethingToDo : 0;
+}
+
+async function runUnlock(flags: UnlockFlags): Promise<number> {
+  const log = openLog(flags.output);
+  try {
+    const { config } = parseConfig(await readConfigFile(flags.config), flags.config);
+    await withClients(config.region, log, ({ elbv2 }) =>
+      unlock(config.targetGroupArn, { elbv2, log, holder: thisProcess() }),
+    );
+    return 0;
+  } catch (error) {
+    log(toEvent(withProfile(error)));
+    return 1;
   }
 }
 
@@ -116,13 +171,11 @@ async function readConfigFile(file: string): Promise<string> {
   }
 }
 
-async function rollOut(
-  config: ParsedConfig["config"],
-  ami: string,
-  command: string,
+async function withClients<T>(
+  region: string,
   log: Log,
-  signal: AbortSignal,
-): Promise<void> {
+  work: (clients: AwsClients) => Promise<T>,
+): Promise<T> {
   const { AWS_PROFILE, AWS_ACCESS_KEY_ID } = process.env;
   if (AWS_PROFILE && AWS_ACCESS_KEY_ID) {
     log({
@@ -130,15 +183,21 @@ async function rollOut(
       message: `AWS_PROFILE and AWS_ACCESS_KEY_ID are both set; the profile "${AWS_PROFILE}" counts`,
     });
   }
-  const options = { region: config.region, requestHandler: requestLimits, logger: silence };
+  const options = { region, requestHandler: requestLimits, logger: silence };
   const ec2 = new EC2Client(options);
   const elbv2 = new ElasticLoadBalancingV2Client(options);
+  const sts = new STSClient(options);
   try {
-    await deploy({ config, ami, command }, { ec2, elbv2, clock: systemClock, log, signal });
+    return await work({ ec2, elbv2, sts });
   } finally {
-    ec2.destroy();
-    elbv2.destroy();
+    for (const client of [ec2, elbv2, sts]) client.destroy();
   }
+}
+
+/** As the SDK understands it. */
+function isOffHost(): boolean {
+  const { AWS_EC2_METADATA_DISABLED: isDisabled } = process.env;
+  return isDisabled !== undefined && isDisabled !== "" && isDisabled !== "false";
 }
 
 function isNpx(): boolean {

@@ -1,5 +1,5 @@
-import { closestMatch } from "leven";
 import { z } from "zod";
+import { describeIssue, isObject } from "./config-problems.ts";
 import { DeployError } from "./errors.ts";
 
 /** What one run has to know beside the AMI: config.json with every default filled in and every flag applied. */
@@ -22,6 +22,14 @@ export interface Config {
   readonly subnetIds: readonly string[];
   /** Tags added to those copied from the old instance. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Old instances may be protected from termination: that is lifted right before each one goes. */
+  readonly liftTerminationProtection: boolean;
+  /** Old instances may have volumes beside their root: what is on them does not go with the replacement. */
+  readonly discardExtraVolumes: boolean;
+  /** Old instances may have addresses or network interfaces that a replacement cannot have. */
+  readonly discardExtraAddresses: boolean;
+  /** Whether only one rollout of the target group at a time is let work. */
+  readonly lock: boolean;
 }
 
 /** Values from the command line, under the names of config.json; they win over the file. */
@@ -68,6 +76,8 @@ const section = (resource: string, what: string) =>
     { arn: shaped(arnPattern(resource), what).meta({ description: `Must be ${what}` }) },
     { error: (issue) => (issue.code === "invalid_type" ? 'should be {"arn": "…"}' : undefined) },
   );
+
+const yesOrNo = z.boolean({ error: "should be true or false" });
 
 const tagLimits = "a text of at most 256 characters";
 
@@ -141,6 +151,21 @@ const fileSchema = z.strictObject(
       )
       .optional()
       .meta({ description: "Tags of new instances and their volumes, added to those copied" }),
+    "lift-termination-protection": yesOrNo.default(false).meta({
+      description:
+        "Whether old instances may be protected from termination; it is lifted right before each one goes",
+    }),
+    "discard-extra-volumes": yesOrNo.default(false).meta({
+      description:
+        "Whether old instances may have volumes beside their root, whose data does not go with the replacement",
+    }),
+    "discard-extra-addresses": yesOrNo.default(false).meta({
+      description:
+        "Whether old instances may have Elastic IP addresses, secondary addresses or several network interfaces, which replacements do not have",
+    }),
+    lock: yesOrNo.default(true).meta({
+      description: "Whether only one rollout of the target group at a time is let work",
+    }),
     ...Object.fromEntries(
       ignoredKeys.map((key) => [
         key,
@@ -150,6 +175,8 @@ const fileSchema = z.strictObject(
   },
   { error: (issue) => (issue.code === "invalid_type" ? "should be a JSON object" : undefined) },
 );
+
+const knownKeys = Object.keys(fileSchema.shape).filter((one) => !ignoredKeys.includes(one));
 
 /** The JSON Schema of config.json (draft 2020-12), for editors; what a file may hold before defaults are filled in. */
 export function configJsonSchema(): unknown {
@@ -176,7 +203,7 @@ export function parseConfig(
   const input = isObject(json) ? { ...json, ...set } : json;
   const result = fileSchema.safeParse(input);
   const problems = [
-    ...(result.error?.issues ?? []).flatMap((issue) => describeIssue(issue, input, set)),
+    ...(result.error?.issues ?? []).flatMap((issue) => describeIssue(issue, input, set, knownKeys)),
     ...regionProblems(input),
   ];
   if (!result.success || problems.length > 0) {
@@ -221,6 +248,10 @@ function toConfig(file: z.output<typeof fileSchema>): Config {
     bakeTimeSeconds: file["bake-time"],
     subnetIds: [...new Set(file["subnet-ids"] ?? [])],
     tags: file.tags ?? {},
+    liftTerminationProtection: file["lift-termination-protection"],
+    discardExtraVolumes: file["discard-extra-volumes"],
+    discardExtraAddresses: file["discard-extra-addresses"],
+    lock: file.lock,
   };
 }
 
@@ -235,44 +266,4 @@ function regionProblems(input: unknown): string[] {
     if (!region.success || !section.success || itsRegion === region.data) return [];
     return `${key}.arn: is in region "${itsRegion}" but "region" is "${region.data}"; make them the same`;
   });
-}
-
-function describeIssue(issue: z.core.$ZodIssue, input: unknown, flags: object): string[] {
-  const path = pathOf(issue.path);
-  if (issue.code === "unrecognized_keys") {
-    const known =
-      issue.path.length === 0
-        ? Object.keys(fileSchema.shape).filter((one) => !ignoredKeys.includes(one))
-        : ["arn"];
-    return issue.keys.map((key) => {
-      const near = closestMatch(key, known, { maxDistance: Math.ceil(key.length / 3) });
-      const mend = near === undefined ? "remove it" : `did you mean "${near}"?`;
-      return `${pathOf([...issue.path, key])}: is not a known key; ${mend}`;
-    });
-  }
-  const message =
-    issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-  const found = issue.path.reduce<unknown>(
-    (value, key) => (isObject(value) || Array.isArray(value) ? (value as never)[key] : undefined),
-    input,
-  );
-  const where = path === "" ? "the file" : path in flags ? `--${path}` : path;
-  const state = found === undefined ? "is missing" : `is ${abbreviate(JSON.stringify(found))}`;
-  return [`${where}: ${state}; ${message}`];
-}
-
-/** `tags.Team`, `security-group-id[0]` */
-function pathOf(keys: readonly PropertyKey[]): string {
-  return keys.reduce<string>((path, key) => {
-    if (typeof key === "number") return `${path}[${key}]`;
-    return path === "" ? String(key) : `${path}.${String(key)}`;
-  }, "");
-}
-
-function abbreviate(value: string): string {
-  return value.length > 80 ? `${value.slice(0, 79)}…` : value;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

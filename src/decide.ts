@@ -3,6 +3,7 @@ import { type Capacity, capacityOf, leave } from "./leave.ts";
 import { within } from "./limits.ts";
 import { comeBack, holdOn, isLost, isOurs, lost } from "./loss.ts";
 import { type Need, type Situation, secondsIn } from "./needs.ts";
+import { findRoom } from "./room.ts";
 import { type Fleet, isHealthyAt, isInService, isWell, type Slot, slotsOf } from "./slots.ts";
 import { type Instance, isAlive } from "./snapshot.ts";
 import { launchesNow, whole } from "./turns.ts";
@@ -21,24 +22,31 @@ export function decide(situation: Situation): Decision {
   const fleet = slotsOf(snapshot, { ...plan, ...expected });
   const capacity = capacityOf(situation);
   const next = situation.mode === "rolling" ? roll : wrapUp;
-  const wanted = fleet.slots.flatMap((slot) => next(slot, situation, capacity) ?? []);
-  const turns = launchesNow(fleet, situation);
-  const needs = wanted.filter(
-    ({ step, failure }) => failure || step?.kind !== "launch" || turns.has(step.slot),
-  );
-  const queued = wanted.flatMap((need) =>
-    need.step?.kind === "launch" && !needs.includes(need) ? need.step.slot : [],
-  );
+  const wanted = fleet.slots.flatMap((slot) => next(slot, situation, capacity, fleet) ?? []);
+  const turns = new Set([...launchesNow(fleet, situation)].map(({ id }) => id));
+  const isInTurn = ({ phase, failure, slotId }: Need) =>
+    failure !== undefined || (phase !== "launch" && phase !== "room") || turns.has(slotId);
+  const needs = wanted.filter(isInTurn);
+  const waiting = new Set(wanted.filter((need) => !isInTurn(need)).map(({ slotId }) => slotId));
+  const queued = fleet.slots.filter(({ id }) => waiting.has(id));
   return { fleet, queued, needs: needs.length > 0 ? needs : whole(fleet, queued, situation) };
 }
 
-function roll(slot: Slot, situation: Situation, capacity: Capacity): Need | undefined {
+function roll(
+  slot: Slot,
+  situation: Situation,
+  capacity: Capacity,
+  fleet: Fleet,
+): Need | undefined {
   const { old, replacement, retiring, ending } = slot;
   if (replacement === undefined) {
     if (old === undefined || isLost(old, situation)) return lost(slot, situation);
     // A leftover costs a place of max-surge, so it goes before anything new comes.
     if (retiring[0] !== undefined) return leave(slot, retiring[0], situation, capacity);
-    return launch(slot, old, situation);
+    const shortage = situation.shortages.get(old.id);
+    return shortage === undefined
+      ? launch(slot, old, situation)
+      : findRoom(slot, old, shortage, fleet, situation);
   }
   const { targetGroupArn } = situation.plan.config;
   const serves = isInService(situation.snapshot, replacement.id, targetGroupArn);

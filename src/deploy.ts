@@ -1,11 +1,11 @@
-import { isAwsError, toDeployError } from "./aws/errors.ts";
+import { check } from "./check.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { DeployError } from "./errors.ts";
+import { interruptedEarly } from "./errors.ts";
+import type { Holder } from "./lock/holder.ts";
+import { createLock, type Lock, noLock } from "./lock.ts";
 import type { Log } from "./log.ts";
 import type { AwsClients } from "./observe.ts";
-import { patient } from "./outlast.ts";
-import { type Preflight, preflight } from "./preflight.ts";
 import { createNarrator, type Narrator } from "./report/narrator.ts";
 import { conclude, withFleet } from "./report/outcome.ts";
 import { carryOut, look, newRun, settle } from "./run.ts";
@@ -14,6 +14,10 @@ import { carryOut, look, newRun, settle } from "./run.ts";
 export interface Deps extends AwsClients {
   readonly clock: Clock;
   readonly log: Log;
+  /** The id of the instance that the program runs on, if it runs on one. */
+  readonly readOwnInstanceId: () => Promise<string | undefined>;
+  /** Who this run is to other runs. */
+  readonly holder: Holder;
   /** Aborted by SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -24,6 +28,10 @@ export interface Deployment {
   readonly ami: string;
   /** The command that goes on with it, for messages. */
   readonly command: string;
+  /** Goes ahead though no target is healthy. */
+  readonly allowUnhealthy?: boolean;
+  /** How long to wait for another rollout of the target group to end. Default 0. */
+  readonly lockWaitSeconds?: number;
 }
 
 /**
@@ -43,50 +51,50 @@ const beforeFirstLookMs = 10_000;
  * @throws DeployError with what happened, what is left, and what to do
  */
 export async function deploy(deployment: Deployment, deps: Deps): Promise<void> {
-  const startedMs = deps.clock.now();
   const narrator = createNarrator(deployment, deps);
+  const lock = deployment.config.lock ? createLock(deployment, deps, narrator.outage) : noLock;
+  try {
+    do await lock.whenFree();
+    while (!(await rollOut(deployment, deps, lock, narrator)));
+  } finally {
+    await lock.release();
+  }
+}
+
+/** @returns false where another run took the lock meanwhile, so that everything has to be checked again after it */
+async function rollOut(
+  deployment: Deployment,
+  deps: Deps,
+  lock: Lock,
+  narrator: Narrator,
+): Promise<boolean> {
+  const startedMs = deps.clock.now();
   const checked = await check(deployment, deps, narrator);
+  if (checked.pending > 0 && !(await lock.acquire())) return false;
   narrator.checked(checked);
   await deps.clock.sleep(startedMs + beforeFirstLookMs - deps.clock.now(), deps.signal);
   if (deps.signal.aborted) throw interruptedEarly();
-  const run = newRun(checked, deps);
+  const run = newRun(checked, {
+    ...deps,
+    ec2: lock.guard(deps.ec2),
+    elbv2: lock.guard(deps.elbv2),
+  });
   try {
     for (;;) {
       const situation = await look(run, deps, narrator);
       const decision = settle(run, situation, narrator);
-      if (decision.needs.length === 0) return conclude(run, narrator);
+      if (decision.needs.length === 0) {
+        conclude(run, narrator);
+        return true;
+      }
+      if (!lock.isHeld && decision.needs.some(({ step }) => step !== undefined)) {
+        if (!(await lock.acquire())) return false;
+        continue;
+      }
       const pauseMs = await carryOut(decision, run, deps.signal, narrator);
       await deps.clock.sleep(pauseMs, run.mode === "interrupted" ? undefined : deps.signal);
     }
   } catch (error) {
     throw withFleet(error, run, deployment, deps.signal);
   }
-}
-
-/** Everything that can be known before the first change. */
-async function check(
-  { config, ami }: Deployment,
-  deps: Deps,
-  narrator: Narrator,
-): Promise<Preflight> {
-  const patience = {
-    clock: deps.clock,
-    limitSeconds: config.waitingPeriodSeconds,
-    onOutage: narrator.outage,
-    signal: deps.signal,
-  };
-  const aws = { ec2: patient(deps.ec2, patience), elbv2: patient(deps.elbv2, patience) };
-  try {
-    const checked = await preflight(config, ami, aws);
-    if (!deps.signal.aborted) return checked;
-  } catch (error) {
-    if (!deps.signal.aborted) {
-      throw isAwsError(error) ? toDeployError(error, "check the fleet") : error;
-    }
-  }
-  throw interruptedEarly();
-}
-
-function interruptedEarly(): DeployError {
-  return new DeployError("Interrupted", "Interrupted before the first change; nothing was changed");
 }

@@ -6,6 +6,8 @@ export type DeployErrorCode =
   | "AccessDenied"
   | "AwsError"
   | "AwsUnreachable"
+  | "Locked"
+  | "LockLost"
   | "ReplacementFailed"
   | "Interrupted"
   | "SimulationFailed";
@@ -36,4 +38,9 @@ export class DeployError extends Error {
     this.hint = details.hint;
     this.rerun = details.rerun;
   }
+}
+
+/** The end of a run that a signal stopped before it changed anything. */
+export function interruptedEarly(): DeployError {
+  return new DeployError("Interrupted", "Interrupted before the first change; nothing was changed");
 }

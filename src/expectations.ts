@@ -1,3 +1,4 @@
+import { asForwarding, isForwarding } from "./forwarding.ts";
 import type { Registration } from "./slots.ts";
 import {
   type Instance,
@@ -35,6 +36,10 @@ export interface Expectations {
   readonly registered: Map<string, { target: TargetRef; atMs: number }>;
   readonly deregistered: Map<string, { target: TargetRef; atMs: number }>;
   readonly terminated: Map<string, { atMs: number }>;
+  /** Instances whose source/destination check was turned off. */
+  readonly configured: Map<string, { atMs: number }>;
+  /** Instances that were seen with that check off. */
+  readonly forwarding: Set<string>;
   /** Instances that this run may have registered, whether or not it got an answer. */
   readonly touched: Set<string>;
   /** Instances that were in service at some time of this run. */
@@ -50,6 +55,8 @@ export function noExpectations(): Expectations {
     registered: new Map(),
     deregistered: new Map(),
     terminated: new Map(),
+    configured: new Map(),
+    forwarding: new Set(),
     touched: new Set(),
     served: new Set(),
     seen: new Map(),
@@ -91,6 +98,11 @@ export function expectTerminated(expected: Expectations, instanceId: string, atM
   expected.terminated.set(instanceId, { atMs });
 }
 
+/** Notes the source/destination check of an instance as turned off. */
+export function expectConfigured(expected: Expectations, instanceId: string, atMs: number): void {
+  expected.configured.set(instanceId, { atMs });
+}
+
 /** Corrects what was read by what this run did, and remembers what it saw. */
 export function reconcile(
   read: Pick<Snapshot, "instances" | "targets">,
@@ -116,7 +128,14 @@ function reconcileInstances(
     }
   }
   // Before our own expectations: what AWS has not shown is not remembered as seen.
-  for (const [id, instance] of instances) expected.seen.set(id, instance);
+  for (const [id, instance] of instances) {
+    expected.seen.set(id, instance);
+    if (isForwarding(instance)) expected.forwarding.add(id);
+  }
+  for (const [id, { atMs }] of expected.configured) {
+    const instance = instances.get(id);
+    if (instance !== undefined && now - atMs < settleMs) instances.set(id, asForwarding(instance));
+  }
   for (const [id, { atMs }] of expected.terminated) {
     const instance = instances.get(id);
     if (instance !== undefined && !isGone(instance) && now - atMs < settleMs) {

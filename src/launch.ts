@@ -5,20 +5,24 @@ import type {
   InstanceTypeInfo,
   RunInstancesCommandInput,
   Subnet,
-  Tag,
 } from "@aws-sdk/client-ec2";
 import type { LaunchSource } from "./aws/ec2.ts";
 import type { Config } from "./config.ts";
+import { network } from "./launch/network.ts";
 import {
   capacityReservation,
   cpuOptions,
   creditSpecification,
+  ebsOptimized,
+  marketOptions,
   metadataOptions,
+  networkPerformance,
   placement,
   privateDnsName,
   withoutEmpty,
-} from "./launch-settings.ts";
-import { blockDeviceMappings } from "./launch-volumes.ts";
+} from "./launch/settings.ts";
+import { instanceTags, volumeTags } from "./launch/tags.ts";
+import { blockDeviceMappings } from "./launch/volumes.ts";
 import { type Instance, ownTags } from "./snapshot.ts";
 
 /** What every launch of a run has in common. */
@@ -37,61 +41,102 @@ export interface Launch {
   readonly input: RunInstancesCommandInput;
   /** Hash of the request; two launches with the same one are the same launch. */
   readonly spec: string;
+  /** What it was derived from. */
+  readonly source: LaunchSource;
 }
-
-/** The most tags a resource takes. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html */
-export const tagsLimit = 50;
 
 /**
  * The launch of a replacement: what config.json says, everything else as the old instance has it.
  * Sent is only what is known to be wanted: an explicit default would override the AMI's or the account's own.
  */
-export function launchOf(source: LaunchSource, template: LaunchTemplate): Launch {
-  const { config, image } = template;
+export function launchOf(
+  source: LaunchSource,
+  template: LaunchTemplate,
+  subnet = subnetFor(source.instance, template),
+): Launch {
+  const input = settingsOf(source, template, subnet);
+  const tags = instanceTags(source.instance, template.config);
+  const tagsOfVolumes = volumeTags(source, template.config);
+  const spec = hash({ input, tags, tagsOfVolumes }).slice(0, 32);
+  const specTag = { Key: ownTags.spec, Value: spec };
+  return {
+    spec,
+    source,
+    input: {
+      ...input,
+      TagSpecifications: [
+        { ResourceType: "instance", Tags: [...tags, specTag] },
+        { ResourceType: "volume", Tags: [...tagsOfVolumes, specTag] },
+      ],
+    },
+  };
+}
+
+function settingsOf(
+  source: LaunchSource,
+  template: LaunchTemplate,
+  subnet: Subnet | undefined,
+): RunInstancesCommandInput {
+  const { config, image, instanceType } = template;
   const old = source.instance;
-  const tags = instanceTags(old, config);
-  const input = withoutEmpty({
+  const place = {
+    subnetId: subnet?.SubnetId ?? old.SubnetId,
+    subnet,
+    securityGroupIds: config.securityGroupIds,
+  };
+  return withoutEmpty({
     ImageId: image.ImageId,
     InstanceType: config.instanceType as RunInstancesCommandInput["InstanceType"],
     KeyName: config.keyName,
     MinCount: 1,
     MaxCount: 1,
-    ...network(old, template),
+    ...network(old, place),
     IamInstanceProfile: old.IamInstanceProfile?.Arn && { Arn: old.IamInstanceProfile.Arn },
     UserData: source.userData,
     BlockDeviceMappings: blockDeviceMappings(source, image, template.oldImages),
     Monitoring: old.Monitoring?.State === "enabled" && { Enabled: true },
-    EbsOptimized: old.EbsOptimized,
+    EbsOptimized: ebsOptimized(old, instanceType),
     Placement: placement(old),
     MetadataOptions: metadataOptions(old),
     CreditSpecification: creditSpecification(source, config.instanceType),
-    CpuOptions: cpuOptions(old, template.instanceType),
+    CpuOptions: cpuOptions(old, instanceType),
     CapacityReservationSpecification: capacityReservation(old),
     HibernationOptions: old.HibernationOptions?.Configured && { Configured: true },
     EnclaveOptions: old.EnclaveOptions?.Enabled && { Enabled: true },
+    InstanceMarketOptions: marketOptions(old),
     MaintenanceOptions: old.MaintenanceOptions?.AutoRecovery === "disabled" && {
       AutoRecovery: "disabled",
     },
-    PrivateDnsNameOptions: privateDnsName(old),
+    NetworkPerformanceOptions: networkPerformance(old, instanceType),
+    PrivateDnsNameOptions: privateDnsName(old, subnet),
     LicenseSpecifications: old.Licenses?.map(({ LicenseConfigurationArn }) => ({
       LicenseConfigurationArn,
     })),
     InstanceInitiatedShutdownBehavior: source.shutdownBehavior === "terminate" && "terminate",
     DisableApiStop: source.disableApiStop,
+    // Protected, the old one could not go, nor could a replacement that fails, unless that may be lifted.
+    DisableApiTermination: config.liftTerminationProtection && source.disableApiTermination,
   }) as RunInstancesCommandInput;
-  const spec = hash({ input, tags }).slice(0, 32);
-  const specTag = { Key: ownTags.spec, Value: spec };
-  const volumeTags = tags.filter(({ Key = "" }) => isOurs(Key, config));
-  return {
-    spec,
-    input: {
-      ...input,
-      TagSpecifications: [
-        { ResourceType: "instance", Tags: [...tags, specTag] },
-        { ResourceType: "volume", Tags: [...volumeTags, specTag] },
-      ],
-    },
-  };
+}
+
+/** Where a launch goes; undefined: to a default subnet. */
+export function subnetOf({
+  SubnetId,
+  NetworkInterfaces,
+}: RunInstancesCommandInput): string | undefined {
+  return SubnetId ?? NetworkInterfaces?.[0]?.SubnetId;
+}
+
+/** The launches of a replacement, the one that is wanted first; the others are for when there is no capacity. */
+export type Launches = readonly [Launch, ...Launch[]];
+
+/** One launch for each subnet that a replacement may go to; they differ in nothing else. */
+export function launchesOf(source: LaunchSource, template: LaunchTemplate): Launches {
+  const [first, ...others] = subnetsFor(source.instance, template);
+  return [
+    launchOf(source, template, first),
+    ...others.map((subnet) => launchOf(source, template, subnet)),
+  ];
 }
 
 /**
@@ -123,9 +168,17 @@ export function subnetFor(
   old: Ec2Instance,
   template: Pick<LaunchTemplate, "config" | "subnets">,
 ): Subnet | undefined {
+  return subnetsFor(old, template)[0];
+}
+
+/** Where the replacement goes, and after that where else it may: the others of `subnet-ids` in that one's zone. */
+export function subnetsFor(
+  old: Ec2Instance,
+  template: Pick<LaunchTemplate, "config" | "subnets">,
+): readonly Subnet[] {
   const { config, subnets } = template;
   if (config.subnetIds.length === 0) {
-    return subnets.find((subnet) => subnet.SubnetId === old.SubnetId);
+    return subnets.filter((subnet) => subnet.SubnetId === old.SubnetId);
   }
   const listed = config.subnetIds.flatMap(
     (id) => subnets.find((subnet) => subnet.SubnetId === id) ?? [],
@@ -134,67 +187,9 @@ export function subnetFor(
     (subnet) => subnet.AvailabilityZone === old.Placement?.AvailabilityZone,
   );
   const choice = inZone.length > 0 ? inZone : listed;
-  return choice[Number.parseInt(hash(old.InstanceId).slice(0, 8), 16) % choice.length];
-}
-
-/** Tags of the new instance without the spec's: the old one's, then config.json's, then ours; sorted by key. */
-export function instanceTags(old: Ec2Instance, config: Config): Tag[] {
-  const copied = (old.Tags ?? []).filter(
-    ({ Key = "" }) => !Key.startsWith("aws:") && !Key.startsWith("zero-deploy:"),
-  );
-  const oldName = copied.find(({ Key }) => Key === "Name")?.Value;
-  const tags = {
-    ...Object.fromEntries(copied.map(({ Key = "", Value = "" }) => [Key, Value])),
-    ...config.tags,
-    Name: config.version,
-    [ownTags.targetGroup]: config.targetGroupArn,
-    [ownTags.replaces]: old.InstanceId ?? "",
-    [ownTags.previousAmi]: old.ImageId ?? "",
-    ...(oldName === undefined ? {} : { [ownTags.previousName]: oldName }),
-  };
-  return Object.entries(tags)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([Key, Value]) => ({ Key, Value }));
-}
-
-/** Volumes get the Name, ours and config.json's, but not the instance's own: a backup policy may act on those. */
-function isOurs(key: string, config: Config): boolean {
-  return key === "Name" || key.startsWith("zero-deploy:") || key in config.tags;
-}
-
-/**
- * Security groups, subnet, and whether there is a public address: where the subnet would decide otherwise than the old
- * instance has it, that takes a network interface, and then groups and subnet have to stand there.
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
- */
-function network(old: Ec2Instance, template: LaunchTemplate) {
-  const SubnetId = subnetFor(old, template)?.SubnetId ?? old.SubnetId;
-  const subnet = template.subnets.find((candidate) => candidate.SubnetId === SubnetId);
-  const groups = [...template.config.securityGroupIds];
-  const oldInterface = primaryInterface(old);
-  const hasPublicIp = oldInterface?.Association?.PublicIp !== undefined;
-  const ipv6Count = oldInterface?.Ipv6Addresses?.length ?? 0;
-  const Ipv6AddressCount =
-    ipv6Count > 0 && !subnet?.AssignIpv6AddressOnCreation ? ipv6Count : undefined;
-  if (subnet === undefined || hasPublicIp === (subnet.MapPublicIpOnLaunch ?? false)) {
-    return { SubnetId, SecurityGroupIds: groups, Ipv6AddressCount };
-  }
-  const networkInterface = {
-    DeviceIndex: 0,
-    SubnetId,
-    Groups: groups,
-    AssociatePublicIpAddress: hasPublicIp,
-  };
-  return {
-    NetworkInterfaces: [
-      Ipv6AddressCount === undefined ? networkInterface : { ...networkInterface, Ipv6AddressCount },
-    ],
-  };
-}
-
-/** The network interface whose address the load balancer sends to. */
-export function primaryInterface(instance: Ec2Instance) {
-  return instance.NetworkInterfaces?.find(({ Attachment }) => Attachment?.DeviceIndex === 0);
+  const start = Number.parseInt(hash(old.InstanceId).slice(0, 8), 16) % choice.length;
+  const inTurn = [...choice.slice(start), ...choice.slice(0, start)];
+  return inTurn.filter((subnet) => subnet.AvailabilityZone === inTurn[0]?.AvailabilityZone);
 }
 
 /** SHA-256 over a form that does not depend on the order of keys. */

@@ -106,7 +106,10 @@ function drainOf(slot: Slot, { id }: Instance, situation: Situation): Need | und
   const entries = targetsOf(snapshot, id);
   const elapsed = secondsIn(situation, slot.id, "drain", id);
   const floor = wasNeverRegistered(id, situation) ? 0 : plan.drainFloorSeconds;
-  if (entries.length === 0 && elapsed >= floor) return undefined;
+  // A termination that was not accepted yet is tried again; it does not begin the drain anew.
+  const last = situation.progress.get(slot.id);
+  const isDrained = last?.phase === "terminate" && last.instanceId === id;
+  if (entries.length === 0 && (elapsed >= floor || isDrained)) return undefined;
   const groups = plan.targetGroups.filter(({ arn }) =>
     entries.some((entry) => entry.targetGroupArn === arn),
   );

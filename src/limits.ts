@@ -26,7 +26,9 @@ export function within(
 /** What did not happen in time, as it stands after the id of the instance. */
 const overdue: Partial<Record<Phase, string>> = {
   launch: "could not be replaced",
+  room: "could not be replaced",
   run: "was not running",
+  configure: "could not have its source/destination check turned off",
   checks: "did not pass its status checks",
   impaired: "did not pass its status checks",
   register: "could not be registered",

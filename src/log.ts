@@ -5,6 +5,9 @@ import type { Phase } from "./needs.ts";
 /** The name of every event, as `--output json` shows it in "event". */
 export type EventName =
   | "notice"
+  | "account"
+  | "plan"
+  | "lock"
   | "started"
   | "adopted"
   | Phase

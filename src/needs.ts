@@ -1,18 +1,22 @@
 import type { Config } from "./config.ts";
 import type { Expectations } from "./expectations.ts";
+import type { Shortage } from "./room.ts";
 import type { Slot } from "./slots.ts";
 import type { Snapshot, TargetGroup, TargetRef } from "./snapshot.ts";
 
 /** A change to be made in AWS; every one can be made twice. */
 export type Step =
   | { readonly kind: "launch"; readonly slot: Slot }
+  | { readonly kind: "configure"; readonly instanceId: string }
   | { readonly kind: "register" | "deregister"; readonly targets: readonly TargetRef[] }
   | { readonly kind: "terminate"; readonly instanceId: string };
 
 /** Where a slot stands, in the order of the rolling update. */
 export type Phase =
   | "launch"
+  | "room"
   | "run"
+  | "configure"
   | "checks"
   | "impaired"
   | "register"
@@ -33,7 +37,8 @@ export interface Need {
   readonly step?: Step;
   /** What is waited for and what was seen last, as one phrase: "health check: initial, Elb.RegistrationInProgress". */
   readonly seen: string;
-  readonly limitSeconds: number;
+  /** Absent where what it waits for has limits of its own. */
+  readonly limitSeconds?: number;
   /** When to look again. */
   readonly pollSeconds: number;
   /** Why this cannot succeed any more, as a sentence. */
@@ -64,6 +69,8 @@ export interface Plan {
    * Network load balancers take minutes: https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-target-groups.html
    */
   readonly drainFloorSeconds: number;
+  /** application, network or gateway. */
+  readonly loadBalancerType: string;
   /** Healthy targets by target group that must not be undercut. */
   readonly healthyAtStart: ReadonlyMap<string, number>;
 }
@@ -75,6 +82,8 @@ export interface Situation {
   readonly expected: Expectations;
   readonly progress: ReadonlyMap<string, Progress>;
   readonly mode: Mode;
+  /** What is known of launches that were refused for want of room, by the id of the instance to be replaced. */
+  readonly shortages: ReadonlyMap<string, Shortage>;
   /** Slots that could not be brought to an end after a failure or a signal. */
   readonly gaveUp: ReadonlySet<string>;
   /** Milliseconds in which AWS answered; outages do not count against any limit. */

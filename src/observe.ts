@@ -1,6 +1,8 @@
 import type { EC2Client } from "@aws-sdk/client-ec2";
 import type { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import type { STSClient } from "@aws-sdk/client-sts";
 import {
+  type Ask,
   describeInstances,
   describeInstancesByTag,
   describeLaunchSource,
@@ -9,14 +11,15 @@ import {
 import { describeTargets } from "./aws/elbv2.ts";
 import type { Config } from "./config.ts";
 import { type Expectations, reconcile } from "./expectations.ts";
-import { isUpToDate, type Launch, type LaunchTemplate, launchOf } from "./launch.ts";
+import { isUpToDate, type Launches, type LaunchTemplate, launchesOf } from "./launch.ts";
 import { isInService } from "./slots.ts";
 import { type Instance, isAlive, isGone, ownTags, type Snapshot } from "./snapshot.ts";
 
-/** The two services, as clients. */
+/** The services, as clients. */
 export interface AwsClients {
   readonly ec2: EC2Client;
   readonly elbv2: ElasticLoadBalancingV2Client;
+  readonly sts: STSClient;
 }
 
 /** What to look at. */
@@ -37,7 +40,7 @@ export interface Scope {
 export async function observe(
   scope: Scope,
   expected: Expectations,
-  launches: Map<string, Launch>,
+  launches: Map<string, Launches>,
   aws: AwsClients,
   now: number,
 ): Promise<Snapshot> {
@@ -86,29 +89,31 @@ async function specsFor(
   world: Snapshot,
   { template }: Scope,
   expected: Expectations,
-  launches: Map<string, Launch>,
+  launches: Map<string, Launches>,
   aws: AwsClients,
-): Promise<Map<string, string>> {
-  const specs = new Map<string, string>();
+): Promise<Map<string, ReadonlySet<string>>> {
+  const specs = new Map<string, ReadonlySet<string>>();
   for (const { id, tags } of arriving) {
     const old = world.instances.get(tags[ownTags.replaces] ?? "");
     if (template === undefined || old === undefined || isGone(old)) continue;
     if (expected.launched.get(old.id)?.instanceId === id) continue;
-    specs.set(old.id, (await deriveLaunch(old, template, launches, aws)).spec);
+    const possible = await deriveLaunches(old, template, launches, aws);
+    specs.set(old.id, new Set(possible.map(({ spec }) => spec)));
   }
   return specs;
 }
 
-/** The launch of an instance's replacement, derived once a run. */
-export async function deriveLaunch(
+/** The launches of an instance's replacement, one for each subnet it may go to, derived once a run. */
+export async function deriveLaunches(
   old: Instance,
   template: LaunchTemplate,
-  launches: Map<string, Launch>,
+  launches: Map<string, Launches>,
   aws: AwsClients,
-): Promise<Launch> {
+  read?: Ask,
+): Promise<Launches> {
   const known = launches.get(old.id);
   if (known !== undefined) return known;
-  const launch = launchOf(await describeLaunchSource(aws.ec2, old.source), template);
-  launches.set(old.id, launch);
-  return launch;
+  const derived = launchesOf(await describeLaunchSource(aws.ec2, old.source, read), template);
+  launches.set(old.id, derived);
+  return derived;
 }

@@ -9,6 +9,17 @@ export interface DeployFlags {
   readonly maxSurge?: number | string;
   readonly waitingPeriod?: number | string;
   readonly bakeTime?: number | string;
+  readonly allowUnhealthy?: true;
+  /** In seconds. */
+  readonly lockWait: number;
+  readonly dryRun?: true;
+  readonly detailedExitcode?: true;
+  readonly output: "text" | "json";
+}
+
+/** The flags of `zero-deploy unlock`. */
+export interface UnlockFlags {
+  readonly config: string;
   readonly output: "text" | "json";
 }
 
@@ -31,11 +42,13 @@ export interface SimulateFlags {
 /** What the command line asks for. */
 export type Request =
   | { readonly command: "deploy"; readonly ami: string; readonly flags: DeployFlags }
+  | { readonly command: "unlock"; readonly flags: UnlockFlags }
   | { readonly command: "simulate"; readonly flags: SimulateFlags };
 
 const deployExamples = `
 Examples:
   $ zero-deploy simulate
+  $ zero-deploy ami-0123456789abcdef0 --dry-run
   $ zero-deploy ami-0123456789abcdef0
   $ zero-deploy ami-0123456789abcdef0 --config production.json --bake-time 60
   $ zero-deploy ami-0123456789abcdef0 --max-surge 2 --output json
@@ -43,6 +56,7 @@ Examples:
 Exit codes:
   0              done, or nothing to do
   1              failed
+  2              with --detailed-exitcode: there is something to do
   129, 130, 143  interrupted by SIGHUP, SIGINT, SIGTERM
 
 Running the same command again is always right: it goes on where the last run
@@ -72,7 +86,9 @@ export function parseArguments(argv: readonly string[]): Request {
     .description(
       "Replaces every EC2 instance behind a load balancer's target group with instances of a new AMI, without losing a request.",
     )
-    .usage("[options] <ami>\n       zero-deploy simulate [options]")
+    .usage(
+      "[options] <ami>\n       zero-deploy simulate [options]\n       zero-deploy unlock [options]",
+    )
     .argument("<ami>", "the AMI to deploy, such as ami-0123456789abcdef0", parseAmi)
     .option("-c, --config <file>", "the configuration file", "config.json")
     .option("--max-surge <count>", "instances beyond the starting number (default: 1)", anyNumber)
@@ -82,6 +98,18 @@ export function parseArguments(argv: readonly string[]): Request {
       "how long a new instance must stay healthy before the old one leaves (default: 0)",
       anyNumber,
     )
+    .option("--dry-run", "check everything, show the plan, and change nothing")
+    .option(
+      "--detailed-exitcode",
+      "with --dry-run: exit 0 if there is nothing to do, 2 if there is",
+    )
+    .option("--allow-unhealthy", "go ahead though no target is healthy")
+    .option(
+      "--lock-wait <seconds>",
+      "how long to wait for another rollout of the target group to end",
+      wholeNumber(0, 86_400),
+      0,
+    )
     .addOption(outputOption())
     .version(packageJson.version)
     .addHelpText("after", deployExamples)
@@ -90,10 +118,16 @@ export function parseArguments(argv: readonly string[]): Request {
     .enablePositionalOptions()
     .exitOverride()
     .action((ami: string, flags: DeployFlags) => {
+      if (flags.detailedExitcode && !flags.dryRun) {
+        program.error("error: option '--detailed-exitcode' is of use with '--dry-run' only");
+      }
       request = { command: "deploy", ami, flags };
     });
   addSimulate(program, (flags) => {
     request = { command: "simulate", flags };
+  });
+  addUnlock(program, (flags) => {
+    request = { command: "unlock", flags };
   });
   program.parse(argv);
   if (request === undefined) throw new Error("the command line asks for nothing");
@@ -140,12 +174,7 @@ function addSimulate(program: Command, onSimulate: (flags: SimulateFlags) => voi
     .showHelpAfterError("(zero-deploy simulate --help shows how it is used)")
     .exitOverride()
     .action((flags: SimulateFlags, command: Command) => {
-      const stray = program.options.find(
-        (option) => program.getOptionValueSource(option.attributeName()) === "cli",
-      );
-      if (stray !== undefined) {
-        program.error(`error: option '${stray.flags}' of simulate must come after "simulate"`);
-      }
+      refuseBefore(program, "simulate");
       // A configuration that is silently not used would be taken for one that was tried.
       const idle = ["port", "config"].find((name) => command.getOptionValueSource(name) === "cli");
       if (idle !== undefined && !flags.serve) {
@@ -153,6 +182,33 @@ function addSimulate(program: Command, onSimulate: (flags: SimulateFlags) => voi
       }
       onSimulate(flags);
     });
+}
+
+function addUnlock(program: Command, onUnlock: (flags: UnlockFlags) => void): void {
+  program
+    .command("unlock")
+    .summary("remove the lock of a rollout that is no more")
+    .description(
+      "Removes the lock of the target group, whoever holds it, and says who that was. A rollout that still works there stops before its next change.",
+    )
+    .option("-c, --config <file>", "the configuration file", "config.json")
+    .addOption(outputOption())
+    .showHelpAfterError("(zero-deploy unlock --help shows how it is used)")
+    .exitOverride()
+    .action((flags: UnlockFlags) => {
+      refuseBefore(program, "unlock");
+      onUnlock(flags);
+    });
+}
+
+/** Options of a command that were given before its name would count for nothing. */
+function refuseBefore(program: Command, name: string): void {
+  const stray = program.options.find(
+    (option) => program.getOptionValueSource(option.attributeName()) === "cli",
+  );
+  if (stray !== undefined) {
+    program.error(`error: option '${stray.flags}' of ${name} must come after "${name}"`);
+  }
 }
 
 function outputOption(): Option {

@@ -1,4 +1,4 @@
-import { act, isSettling, type Workbench } from "./act.ts";
+import { act, isSettling, type Outcome, type Workbench } from "./act.ts";
 import { explain, isAwsError, isTransient, toDeployError } from "./aws/errors.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { Deps } from "./deploy.ts";
@@ -17,6 +17,8 @@ import { observe } from "./observe.ts";
 import { outlast } from "./outlast.ts";
 import type { Preflight } from "./preflight.ts";
 import type { Narrator } from "./report/narrator.ts";
+import { reasonOf, type Shortage, shortageAfter } from "./room.ts";
+import type { Slot } from "./slots.ts";
 import { ownTags } from "./snapshot.ts";
 
 /** What one run remembers from round to round; everything else it reads from AWS each time. */
@@ -29,6 +31,8 @@ export interface Run extends Workbench {
   progress: Map<string, Progress>;
   /** What AWS last said to a step of a slot that it did not carry out. */
   readonly refusals: Map<string, string>;
+  /** What is known of launches that were refused for want of room, by the id of the instance to be replaced. */
+  readonly shortages: Map<string, Shortage>;
   /** How long AWS has not answered in all; no limit counts it. */
   outageMs: number;
   /** The last decision and what it rested on. */
@@ -42,20 +46,25 @@ const interruptedLimitSeconds = 30;
 const afterStepMs = 1000;
 
 /** A run that has done nothing yet. */
-export function newRun({ plan, template, served }: Preflight, { ec2, elbv2, clock }: Deps): Run {
+export function newRun(
+  { plan, template, served, launches }: Preflight,
+  { ec2, elbv2, sts, clock }: Deps,
+): Run {
   return {
     plan,
     template,
-    aws: { ec2, elbv2 },
+    aws: { ec2, elbv2, sts },
     clock,
     mode: "rolling",
     expected: { ...noExpectations(), served: new Set(served) },
-    launches: new Map(),
+    launches: new Map(launches),
+    turns: new Map(),
     attempts: new Map(),
     failures: [],
     gaveUp: new Set(),
     progress: new Map(),
     refusals: new Map(),
+    shortages: new Map(),
     outageMs: 0,
   };
 }
@@ -89,8 +98,9 @@ export async function look(
   if (answer === undefined) return look(run, { clock, signal }, narrator);
   const { value: snapshot, outageMs } = answer;
   run.outageMs += outageMs;
-  const { plan, expected, progress, mode, gaveUp, outageMs: lost } = run;
-  return { plan, snapshot, expected, progress, mode, gaveUp, nowMs: clock.now() - lost };
+  const { plan, expected, progress, mode, gaveUp, shortages, outageMs: lost } = run;
+  const nowMs = clock.now() - lost;
+  return { plan, snapshot, expected, progress, mode, gaveUp, shortages, nowMs };
 }
 
 /** Decides; a slot that has failed stops the rollout, and a failure after that leaves its slot as it is. */
@@ -138,6 +148,7 @@ function adopt(run: Run, { fleet }: Decision): void {
     const atMs = run.clock.now();
     const launched = { instanceId, atMs, isAdopted: true, instance: replacement, wanted };
     expectLaunched(run.expected, replaced.id, launched);
+    run.shortages.delete(replaced.id);
   }
 }
 
@@ -171,16 +182,21 @@ function urgency({ step }: Need): number {
 
 async function tryStep(need: Need, step: Step, run: Run, narrator: Narrator): Promise<boolean> {
   try {
-    const launched = await act(step, run);
+    const outcome = await act(step, run);
     run.refusals.delete(need.slotId);
-    narrator.done(need, launched);
+    if (outcome.refusals !== undefined) narrator.refused(need, outcome);
+    if (step.kind === "launch" && !hasRoom(need, step.slot, outcome, run)) return false;
+    narrator.done(need, outcome);
     return true;
   } catch (error) {
-    if (isTransient(error) || isSettling(step, error)) {
+    if (isTransient(error) || isSettling(step, error, run)) {
       run.refusals.set(need.slotId, explain(error));
+      noteUnanswered(need, run);
       return false;
     }
     if (!isAwsError(error) && !(error instanceof DeployError)) throw error;
+    // Another run may be at work: whatever this one did now, wrapping up included, could be wrong.
+    if (error instanceof DeployError && error.code === "LockLost") throw error;
     if (run.mode !== "rolling") run.gaveUp.add(need.slotId);
     run.refusals.delete(need.slotId);
     stop(run, need, toDeployError(error, doing(need, step)), narrator);
@@ -188,8 +204,48 @@ async function tryStep(need: Need, step: Step, run: Run, narrator: Narrator): Pr
   }
 }
 
+/**
+ * Whether a launch was let, rather than refused wherever it may go; then it is noted what to wait for.
+ * @throws DeployError where there is nothing to wait for
+ */
+function hasRoom(
+  need: Need,
+  slot: Slot,
+  { launched, refusals = [] }: Outcome,
+  { shortages, last }: Run,
+): boolean {
+  const { instanceId } = need;
+  const before = shortages.get(instanceId);
+  shortages.delete(instanceId);
+  if (launched !== undefined) return true;
+  if (last === undefined) throw new Error("a launch follows from a decision");
+  const { decision, situation } = last;
+  const shortage = shortageAfter(before, refusals, slot, decision.fleet, situation);
+  if (shortage === undefined) {
+    const error = refusals.at(-1)?.error;
+    const { code, hint } = toDeployError(error, "");
+    const message = `could not launch a replacement of instance ${instanceId}: ${reasonOf(refusals)}`;
+    throw new DeployError(code, message, { cause: error, hint });
+  }
+  shortages.set(instanceId, shortage);
+  return false;
+}
+
+/** AWS has a limit to be silent in, however long there may be no room. */
+function noteUnanswered({ instanceId }: Need, { shortages, last }: Run): void {
+  const shortage = shortages.get(instanceId);
+  if (shortage === undefined || last === undefined) return;
+  const { unansweredMs = last.situation.nowMs } = shortage;
+  shortages.set(instanceId, { ...shortage, unansweredMs });
+}
+
 function doing({ instanceId }: Need, { kind }: Step): string {
-  return kind === "launch"
-    ? `launch a replacement of instance ${instanceId}`
-    : `${kind} instance ${instanceId}`;
+  switch (kind) {
+    case "launch":
+      return `launch a replacement of instance ${instanceId}`;
+    case "configure":
+      return `turn off the source/destination check of instance ${instanceId}`;
+    default:
+      return `${kind} instance ${instanceId}`;
+  }
 }

@@ -214,8 +214,7 @@ function isReplacement(instance: Instance, snapshot: Snapshot, context: SlotCont
   return (
     isUpToDate(instance, config, ami) &&
     (isInService(snapshot, instance.id, config.targetGroupArn) ||
-      (instance.tags[ownTags.spec] !== undefined &&
-        instance.tags[ownTags.spec] === snapshot.specs.get(replaces)))
+      (snapshot.specs.get(replaces)?.has(instance.tags[ownTags.spec] ?? "") ?? false))
   );
 }
 

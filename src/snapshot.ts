@@ -42,6 +42,7 @@ export interface TargetGroup {
   readonly loadBalancerArns: readonly string[];
   /** What a failed health check's message names: "HTTP on port traffic-port, path /health, matcher 200". */
   readonly healthCheck: string;
+  readonly healthCheckIntervalSeconds: number;
   readonly deregistrationDelaySeconds: number;
   readonly slowStartSeconds: number;
 }
@@ -58,8 +59,8 @@ export interface Snapshot {
   readonly targets: readonly Target[];
   /** Of replacements that are not in service yet; of others absent. */
   readonly statuses: ReadonlyMap<string, InstanceStatus>;
-  /** Launch spec hash that a replacement of this instance would carry, by instance id; only where it was needed. */
-  readonly specs: ReadonlyMap<string, string>;
+  /** Launch spec hashes that a replacement of this instance may carry, by instance id; only where they were needed. */
+  readonly specs: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** The tags that every replacement carries from its launch on. */

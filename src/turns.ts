@@ -1,7 +1,7 @@
 import { within } from "./limits.ts";
 import type { Need, Situation } from "./needs.ts";
 import { type Fleet, healthyTargets, isWell, type Slot } from "./slots.ts";
-import { isAlive, isServing } from "./snapshot.ts";
+import { isAlive, isServing, type Snapshot } from "./snapshot.ts";
 
 /** The slot name of a need that concerns the whole fleet. */
 export const wholeFleet = "fleet";
@@ -29,17 +29,28 @@ export function launchesNow({ slots }: Fleet, situation: Situation): Set<Slot> {
   const limit = finished.some((slot) => isWell(slot, snapshot))
     ? room
     : Math.min(room, 1 - onTheirWay);
+  const waiting = inTurn(
+    slots.filter(({ old, replacement }) => old && !replacement),
+    snapshot,
+    targetGroupArn,
+  );
+  return new Set(waiting.slice(0, Math.max(0, limit)));
+}
+
+/** Slots in the order in which they are replaced: unhealthy ones first, then the oldest. */
+export function inTurn(
+  slots: readonly Slot[],
+  snapshot: Snapshot,
+  targetGroupArn: string,
+): readonly Slot[] {
   const isHealthy = ({ old }: Slot) =>
     old && healthyTargets(snapshot, old.id, targetGroupArn) > 0 ? 1 : 0;
-  const waiting = slots
-    .filter(({ old, replacement }) => old && !replacement)
-    .sort(
-      (a, b) =>
-        isHealthy(a) - isHealthy(b) ||
-        (a.old?.launchedAtMs ?? 0) - (b.old?.launchedAtMs ?? 0) ||
-        (a.id < b.id ? -1 : 1),
-    );
-  return new Set(waiting.slice(0, Math.max(0, limit)));
+  return [...slots].sort(
+    (a, b) =>
+      isHealthy(a) - isHealthy(b) ||
+      (a.old?.launchedAtMs ?? 0) - (b.old?.launchedAtMs ?? 0) ||
+      (a.id < b.id ? -1 : 1),
+  );
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   RunInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { STSClient } from "@aws-sdk/client-sts";
 import { mockClient } from "aws-sdk-client-mock";
 import { beforeEach, describe, expect, it } from "vitest";
 import { act, type Workbench } from "../src/act.ts";
@@ -20,11 +21,16 @@ const slot: Slot = { id: "i-old", old, retiring: [], ending: [], wanted: [] };
 
 function workbench(): Workbench {
   return {
-    aws: { ec2: new EC2Client({}), elbv2: new ElasticLoadBalancingV2Client({}) },
+    aws: {
+      ec2: new EC2Client({}),
+      elbv2: new ElasticLoadBalancingV2Client({}),
+      sts: new STSClient({}),
+    },
     clock: { now: () => 0, sleep: async () => {} },
     template: { config, image: { ImageId: "ami-2" }, oldImages: [], instanceType: {}, subnets: [] },
     expected: noExpectations(),
     launches: new Map(),
+    turns: new Map(),
     attempts: new Map(),
   };
 }
@@ -63,7 +69,7 @@ describe("a launch", () => {
         .resolvesOnce(launched("i-1", state))
         .resolves(launched("i-2", "pending"));
       const bench = workbench();
-      const instance = await act({ kind: "launch", slot }, bench);
+      const { launched: instance } = await act({ kind: "launch", slot }, bench);
       expect(instance?.id).toBe("i-2");
       expect(new Set(tokens()).size).toBe(2);
     },

@@ -34,10 +34,14 @@ describe("what needs no configuration", () => {
     expect(text).toMatch(/--waiting-period <seconds> [^-]*\(default: 400\)/);
     expect(text).toMatch(/--bake-time <seconds> [^-]*\(default: 0\)/);
     expect(text).toMatch(/--output <format> [^-]*"text", "json"/);
+    expect(text).toMatch(/--dry-run .*--detailed-exitcode .*--allow-unhealthy /);
+    expect(text).toMatch(/--lock-wait <seconds> [^-]*\(default: 0\)/);
     expect(text).toMatch(/--version .*--help /);
     expect(text).toMatch(/zero-deploy simulate \[options\].*Commands: simulate \[options\] try it/);
-    expect(text).toContain(`Examples: $ zero-deploy simulate $ zero-deploy ${ami} $ zero-deploy`);
-    expect(text).toMatch(/0 done, or nothing to do 1 failed .*130, 143 .*SIGINT, SIGTERM/);
+    expect(text).toContain(`Examples: $ zero-deploy simulate $ zero-deploy ${ami} --dry-run $`);
+    expect(text).toMatch(
+      /0 done, or nothing to do 1 failed 2 with --detailed-exitcode: .*130, 143 .*SIGINT, SIGTERM/,
+    );
     expect(widest(stdout)).toBeLessThanOrEqual(80);
   });
 
@@ -69,6 +73,8 @@ describe("what needs no configuration", () => {
     ["two AMIs", [ami, ami], "too many arguments"],
     ["an unknown flag", [ami, "--max-surges", "2"], "(Did you mean --max-surge?)"],
     ["a flag without its value", [ami, "--config"], "argument missing"],
+    ["an exit code of a plan there is none of", [ami, "--detailed-exitcode"], "'--dry-run' only"],
+    ["a wait that is none", [ami, "--lock-wait", "soon"], "a whole number from 0 to 86400"],
     ["an unknown output", [ami, "--output", "xml"], "Allowed choices are text, json"],
     ["a mistyped command", ["simulat"], 'such as ami-0123456789abcdef0, or "simulate"'],
     ["simulate with an AMI", ["simulate", ami], "too many arguments for 'simulate'"],

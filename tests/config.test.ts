@@ -25,6 +25,10 @@ describe("a valid file", () => {
         bakeTimeSeconds: 0,
         subnetIds: [],
         tags: {},
+        liftTerminationProtection: false,
+        discardExtraVolumes: false,
+        discardExtraAddresses: false,
+        lock: true,
       },
       notices: [],
     });

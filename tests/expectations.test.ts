@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   type Expectations,
+  expectConfigured,
   expectDeregistered,
   expectLaunched,
   expectRegistered,
@@ -126,6 +127,40 @@ describe("reads that go back in time", () => {
     see(expected, [instance("i-new", "terminated", { stateReason })], 0);
     const pending = instance("i-new", "pending", { stateReason: { code: "pending", message: "" } });
     expect(see(expected, [pending], 1000).get("i-new")?.stateReason).toEqual(stateReason);
+  });
+});
+
+describe("a source/destination check turned off", () => {
+  const shown = (SourceDestCheck: boolean) =>
+    instance("i-new", "running", {
+      source: {
+        SourceDestCheck,
+        NetworkInterfaces: [{ Attachment: { DeviceIndex: 0 }, SourceDestCheck }],
+      },
+    });
+  const seeCheck = (expected: Expectations, read: boolean, afterMs: number) =>
+    see(expected, [shown(read)], afterMs).get("i-new")?.source.NetworkInterfaces?.[0]
+      ?.SourceDestCheck;
+
+  test("counts while the reads still say that it is on, also after one that knew better", () => {
+    const expected = noExpectations();
+    expectConfigured(expected, "i-new", startMs);
+    expect(seeCheck(expected, true, 0)).toBe(false);
+    expect(seeCheck(expected, false, 1000)).toBe(false);
+    expect(seeCheck(expected, true, settleMs - 1)).toBe(false);
+  });
+
+  test("that the reads never show did not happen, after the settle time", () => {
+    const expected = noExpectations();
+    expectConfigured(expected, "i-new", startMs);
+    expect(seeCheck(expected, true, settleMs)).toBe(true);
+    expect([...expected.forwarding]).toEqual([]);
+  });
+
+  test("that was seen is remembered", () => {
+    const expected = noExpectations();
+    seeCheck(expected, false, 0);
+    expect([...expected.forwarding]).toEqual(["i-new"]);
   });
 });
 

@@ -8,6 +8,8 @@ import {
   type Filter,
   type InstanceAttribute,
   type InstanceAttributeName,
+  ModifyInstanceAttributeCommand,
+  type ModifyInstanceAttributeCommandInput,
   paginateDescribeInstances,
   RunInstancesCommand,
   type RunInstancesCommandInput,
@@ -29,6 +31,7 @@ export interface LaunchSource {
   readonly userData?: string;
   readonly shutdownBehavior?: string;
   readonly disableApiStop?: boolean;
+  readonly disableApiTermination?: boolean;
   /** Of burstable instance types only. */
   readonly cpuCredits?: string;
   readonly volumes: readonly Volume[];
@@ -105,26 +108,34 @@ async function describeStatusPage(ec2: EC2Client, InstanceIds: string[]) {
   }
 }
 
+/** How a part of something is asked for; where the asking may fail without an end to all, undefined is its answer. */
+export type Ask = <T>(what: string, ask: () => Promise<T>) => Promise<T | undefined>;
+
 /** Reads what only DescribeInstanceAttribute, DescribeInstanceCreditSpecifications and DescribeVolumes say. */
 export async function describeLaunchSource(
   ec2: EC2Client,
   instance: Ec2Instance,
+  read: Ask = (_what, ask) => ask(),
 ): Promise<LaunchSource> {
   const id = instance.InstanceId ?? "";
-  const [userData, shutdown, apiStop, cpuCredits, volumes] = await Promise.all([
-    describeAttribute(ec2, id, "userData"),
-    describeAttribute(ec2, id, "instanceInitiatedShutdownBehavior"),
-    describeAttribute(ec2, id, "disableApiStop"),
-    describeCpuCredits(ec2, instance),
-    describeVolumes(ec2, instance),
+  const attribute = (name: InstanceAttributeName) =>
+    read("attributes of instances", () => describeAttribute(ec2, id, name));
+  const [userData, shutdown, apiStop, apiTermination, cpuCredits, volumes] = await Promise.all([
+    attribute("userData"),
+    attribute("instanceInitiatedShutdownBehavior"),
+    attribute("disableApiStop"),
+    attribute("disableApiTermination"),
+    read("CPU credits of instances", () => describeCpuCredits(ec2, instance)),
+    read("volumes of instances", () => describeVolumes(ec2, instance)),
   ]);
   return {
     instance,
-    userData: userData.UserData?.Value,
-    shutdownBehavior: shutdown.InstanceInitiatedShutdownBehavior?.Value,
-    disableApiStop: apiStop.DisableApiStop?.Value,
+    userData: userData?.UserData?.Value,
+    shutdownBehavior: shutdown?.InstanceInitiatedShutdownBehavior?.Value,
+    disableApiStop: apiStop?.DisableApiStop?.Value,
+    disableApiTermination: apiTermination?.DisableApiTermination?.Value,
     cpuCredits,
-    volumes,
+    volumes: volumes ?? [],
   };
 }
 
@@ -184,6 +195,45 @@ export async function runInstance(
 /** One id a call: with several, EC2 terminates some or none when one of them is refused. */
 export async function terminateInstance(ec2: EC2Client, id: string): Promise<void> {
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+}
+
+/**
+ * What may be changed of an instance: that it forwards packets that are not its own (for one with a single network
+ * interface only), or that it may be terminated (what is written is to be read only some time later).
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
+ */
+const attributeChanges = {
+  forward: { SourceDestCheck: { Value: false } },
+  unprotect: { DisableApiTermination: { Value: false } },
+} as const satisfies Record<string, Omit<ModifyInstanceAttributeCommandInput, "InstanceId">>;
+
+/** One of the changes of an instance's attributes. */
+export type AttributeChange = keyof typeof attributeChanges;
+
+/** Changes an attribute of an instance; done twice, it changes nothing more. */
+export async function changeAttribute(
+  ec2: EC2Client,
+  InstanceId: string,
+  change: AttributeChange,
+): Promise<void> {
+  try {
+    await ec2.send(new ModifyInstanceAttributeCommand({ InstanceId, ...attributeChanges[change] }));
+  } catch (error) {
+    // A refusal does not always say what was refused.
+    throw error instanceof Error
+      ? Object.assign(error, { action: "ModifyInstanceAttribute" })
+      : error;
+  }
+}
+
+/** @returns why EC2 would refuse this change, or undefined where it would not */
+export function dryRunChange(
+  ec2: EC2Client,
+  InstanceId: string,
+  change: AttributeChange,
+): Promise<unknown> {
+  const input = { InstanceId, ...attributeChanges[change], DryRun: true };
+  return dryRun(() => ec2.send(new ModifyInstanceAttributeCommand(input)));
 }
 
 /** @returns why EC2 would refuse this launch, or undefined where it would not (error code `DryRunOperation`) */

@@ -1,13 +1,19 @@
 import {
+  type Action,
+  AddTagsCommand,
   DeregisterTargetsCommand,
   DescribeLoadBalancersCommand,
+  DescribeTagsCommand,
   DescribeTargetGroupAttributesCommand,
   DescribeTargetGroupsCommand,
   DescribeTargetHealthCommand,
   type ElasticLoadBalancingV2Client,
   type TargetGroup as ElbTargetGroup,
+  paginateDescribeListeners,
+  paginateDescribeRules,
   paginateDescribeTargetGroups,
   RegisterTargetsCommand,
+  RemoveTagsCommand,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { Target, TargetGroup, TargetRef } from "../snapshot.ts";
 
@@ -16,6 +22,8 @@ export interface LoadBalancer {
   readonly arn: string;
   /** application, network or gateway. */
   readonly type: string;
+  /** active, provisioning, active_impaired or failed. */
+  readonly state: string;
   /** Zones it sends traffic to; targets elsewhere stay `unused`. */
   readonly zones: readonly string[];
 }
@@ -30,8 +38,43 @@ export async function describeLoadBalancer(
   return {
     arn,
     type: found?.Type ?? "application",
+    state: found?.State?.Code ?? "active",
     zones: (found?.AvailabilityZones ?? []).flatMap((zone) => zone.ZoneName ?? []),
   };
+}
+
+/**
+ * Whether a listener of a load balancer forwards requests to a target group, by default or by one of its rules. Rules
+ * are only read where no listener does by default; those of a network load balancer have no others.
+ */
+export async function isForwardedTo(
+  elbv2: ElasticLoadBalancingV2Client,
+  loadBalancer: LoadBalancer,
+  targetGroupArn: string,
+): Promise<boolean> {
+  const listenerArns: string[] = [];
+  const pages = paginateDescribeListeners({ client: elbv2 }, { LoadBalancerArn: loadBalancer.arn });
+  for await (const { Listeners = [] } of pages) {
+    for (const { DefaultActions, ListenerArn } of Listeners) {
+      if (forwards(DefaultActions, targetGroupArn)) return true;
+      listenerArns.push(ListenerArn ?? "");
+    }
+  }
+  if (loadBalancer.type !== "application") return false;
+  for (const ListenerArn of listenerArns) {
+    for await (const { Rules = [] } of paginateDescribeRules({ client: elbv2 }, { ListenerArn })) {
+      if (Rules.some(({ Actions }) => forwards(Actions, targetGroupArn))) return true;
+    }
+  }
+  return false;
+}
+
+function forwards(actions: readonly Action[] = [], targetGroupArn: string): boolean {
+  return actions.some(
+    ({ TargetGroupArn, ForwardConfig }) =>
+      TargetGroupArn === targetGroupArn ||
+      ForwardConfig?.TargetGroups?.some((one) => one.TargetGroupArn === targetGroupArn),
+  );
 }
 
 /** A target group as the load balancer's configuration has it, without its attributes. */
@@ -66,6 +109,7 @@ function toTargetGroup(group: ElbTargetGroup): BareTargetGroup {
     targetType: group.TargetType ?? "instance",
     loadBalancerArns: group.LoadBalancerArns ?? [],
     healthCheck: describeHealthCheck(group),
+    healthCheckIntervalSeconds: group.HealthCheckIntervalSeconds ?? 30,
   };
 }
 
@@ -143,4 +187,33 @@ function toInput(TargetGroupArn: string, targets: readonly TargetRef[]) {
     TargetGroupArn,
     Targets: targets.map(({ instanceId, port }) => ({ Id: instanceId, Port: port })),
   };
+}
+
+/** All tags of one load balancer, target group or listener. */
+export async function describeTags(
+  elbv2: ElasticLoadBalancingV2Client,
+  arn: string,
+): Promise<Map<string, string>> {
+  const answer = await elbv2.send(new DescribeTagsCommand({ ResourceArns: [arn] }));
+  const tags = answer.TagDescriptions?.[0]?.Tags ?? [];
+  return new Map(tags.map(({ Key = "", Value = "" }) => [Key, Value]));
+}
+
+/** Adds tags, or gives those that are there new values: all of them or, where it fails, none. */
+export async function addTags(
+  elbv2: ElasticLoadBalancingV2Client,
+  arn: string,
+  tags: Readonly<Record<string, string>>,
+): Promise<void> {
+  const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+  await elbv2.send(new AddTagsCommand({ ResourceArns: [arn], Tags }));
+}
+
+/** Removes tags; one that is not there is no error. */
+export async function removeTags(
+  elbv2: ElasticLoadBalancingV2Client,
+  arn: string,
+  TagKeys: readonly string[],
+): Promise<void> {
+  await elbv2.send(new RemoveTagsCommand({ ResourceArns: [arn], TagKeys: [...TagKeys] }));
 }

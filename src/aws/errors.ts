@@ -39,17 +39,28 @@ const networkCodes = new Set([
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
+const quotaCodes = new Set([
+  "InstanceLimitExceeded",
+  "MaxSpotInstanceCountExceeded",
+  "VcpuLimitExceeded",
+]);
+
 /**
- * Codes that EC2 sends with HTTP 5xx though asking again soon does not help.
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html (server error codes)
+ * Codes of a launch that lacks nothing but room: capacity of AWS, of the account, of a host, a reservation or a subnet.
+ * Some come with HTTP 5xx though asking again soon does not help.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
  */
 const capacityCodes = new Set([
-  "InsufficientInstanceCapacity",
-  "InsufficientHostCapacity",
-  "InsufficientReservedInstanceCapacity",
+  ...quotaCodes,
   "InsufficientAddressCapacity",
   "InsufficientCapacity",
+  "InsufficientCapacityOnHost",
+  "InsufficientFreeAddressesInSubnet",
+  "InsufficientHostCapacity",
+  "InsufficientInstanceCapacity",
+  "InsufficientReservedInstanceCapacity",
   "InsufficientVolumeCapacity",
+  "ReservationCapacityExceeded",
 ]);
 
 const deniedCodes = new Set(["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"]);
@@ -109,6 +120,16 @@ export function isTransient(error: unknown): boolean {
  */
 export function isUnknownInstance(error: unknown): boolean {
   return awsErrorCode(error) === "InvalidInstanceID.NotFound";
+}
+
+/** Whether TerminateInstances was refused because the instance is protected from it. */
+export function isProtected(error: unknown): boolean {
+  return awsErrorCode(error) === "OperationNotPermitted";
+}
+
+/** Whether a launch was refused, definitely, for want of capacity, quota or addresses: it launched nothing. */
+export function isOutOfCapacity(error: unknown): boolean {
+  return capacityCodes.has(awsErrorCode(error));
 }
 
 /**
@@ -190,10 +211,17 @@ function hintFor(error: unknown): string | undefined {
       return "run the same command again when AWS answers; it goes on where this run stopped";
     default:
       if (code === invalidUrl) return "correct AWS_ENDPOINT_URL, or endpoint_url of your profile";
-      return capacityCodes.has(code)
-        ? "wait some minutes and run the same command again, or choose another instance-type or subnet-ids"
-        : undefined;
+      return capacityCodes.has(code) ? capacityHint(code) : undefined;
   }
+}
+
+function capacityHint(code: string): string {
+  if (quotaCodes.has(code)) {
+    return "ask for a higher quota (Service Quotas), or end instances you can spare, and run the same command again; or choose another instance-type";
+  }
+  return code === "InsufficientFreeAddressesInSubnet"
+    ? "free some addresses, or add subnets of the same zone to subnet-ids, and run the same command again"
+    : "wait some minutes and run the same command again, or choose another instance-type or subnet-ids";
 }
 
 function asFault(error: unknown): AwsFault {

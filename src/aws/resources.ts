@@ -4,30 +4,32 @@ import {
   DescribeInstanceTypesCommand,
   DescribeKeyPairsCommand,
   DescribeSecurityGroupsCommand,
+  DescribeSpotInstanceRequestsCommand,
   DescribeSubnetsCommand,
   type EC2Client,
   type Image,
   type InstanceTypeInfo,
+  paginateDescribeInstanceTypeOfferings,
   type SecurityGroup,
   type Subnet,
 } from "@aws-sdk/client-ec2";
 import { chunk, filterValuesLimit } from "./chunk.ts";
 
-/** Elastic IP addresses of these instances, by instance id: they are lost when it is terminated. */
+/** Elastic IP addresses of these instances, by instance id: an instance loses them when it is terminated. */
 export async function describeElasticIps(
   ec2: EC2Client,
   ids: readonly string[],
-): Promise<Map<string, string>> {
+): Promise<Map<string, string[]>> {
   const answers = await Promise.all(
     chunk(ids, filterValuesLimit).map((Values) =>
       ec2.send(new DescribeAddressesCommand({ Filters: [{ Name: "instance-id", Values }] })),
     ),
   );
-  return new Map(
-    answers
-      .flatMap((answer) => answer.Addresses ?? [])
-      .map((address) => [address.InstanceId ?? "", address.PublicIp ?? ""]),
-  );
+  const addresses = new Map<string, string[]>();
+  for (const { InstanceId = "", PublicIp = "" } of answers.flatMap((one) => one.Addresses ?? [])) {
+    addresses.set(InstanceId, [...(addresses.get(InstanceId) ?? []), PublicIp]);
+  }
+  return addresses;
 }
 
 /** An AMI asked for by its id: an unknown one is the error `InvalidAMIID.NotFound`, or undefined soon after its end. */
@@ -62,6 +64,41 @@ export async function describeInstanceType(
     }),
   );
   return answer.InstanceTypes?.[0];
+}
+
+/** The zones of the region in which an instance type is offered. */
+export async function describeZonesOf(ec2: EC2Client, type: string): Promise<Set<string>> {
+  const zones = new Set<string>();
+  const pages = paginateDescribeInstanceTypeOfferings(
+    { client: ec2 },
+    {
+      LocationType: "availability-zone",
+      Filters: [{ Name: "instance-type", Values: [type] }],
+    },
+  );
+  for await (const page of pages) {
+    for (const { Location } of page.InstanceTypeOfferings ?? []) zones.add(Location ?? "");
+  }
+  return zones;
+}
+
+/** Those of these Spot requests that are persistent: they launch another instance when theirs is terminated. */
+export async function describePersistentSpotRequests(
+  ec2: EC2Client,
+  ids: readonly string[],
+): Promise<Set<string>> {
+  const answers = await Promise.all(
+    chunk(ids, filterValuesLimit).map((Values) =>
+      ec2.send(
+        new DescribeSpotInstanceRequestsCommand({
+          Filters: [{ Name: "spot-instance-request-id", Values }],
+        }),
+      ),
+    ),
+  );
+  const requests = answers.flatMap((answer) => answer.SpotInstanceRequests ?? []);
+  const persistent = requests.filter(({ Type }) => Type === "persistent");
+  return new Set(persistent.flatMap(({ SpotInstanceRequestId }) => SpotInstanceRequestId ?? []));
 }
 
 /** An unknown key pair is the error `InvalidKeyPair.NotFound`. */

@@ -4,7 +4,17 @@ import type { TargetRef } from "../snapshot.ts";
 
 /** Waits that were over before they were seen; they are told all the same, so that every log reads alike. */
 export function passedBetween(before: Phase | undefined, now: Phase): Phase[] {
-  const order: Phase[] = ["launch", "run", "checks", "register", "health", "bake", "deregister"];
+  const order: Phase[] = [
+    "launch",
+    "room",
+    "run",
+    "configure",
+    "checks",
+    "register",
+    "health",
+    "bake",
+    "deregister",
+  ];
   const [from, to] = [before === undefined ? -1 : order.indexOf(before), order.indexOf(now)];
   if (from < 0) return [];
   return order.slice(from + 1, Math.max(from + 1, to)).filter((phase) => waits.has(phase));
@@ -26,8 +36,12 @@ export function announcement(
   switch (phase) {
     case "launch":
       return `Launching a new instance (replaces ${instanceId}, ${slot?.old?.imageId}, ${slot?.old?.zone})`;
+    case "room":
+      return `Waiting for room to launch a replacement of ${instanceId} (${seen})`;
     case "run":
       return `Waiting for instance to run (${instanceId})`;
+    case "configure":
+      return `Turning off the source/destination check (${instanceId})`;
     case "checks":
       return `Waiting for instance and system status checks to pass (${instanceId})`;
     case "impaired":

@@ -1,14 +1,19 @@
+import type { Outcome } from "../act.ts";
+import type { Caller } from "../aws/sts.ts";
 import type { Decision } from "../decide.ts";
 import type { Deployment, Deps } from "../deploy.ts";
 import type { Need, Phase, Plan, Situation } from "../needs.ts";
 import type { Preflight } from "../preflight.ts";
+import { reasonOf } from "../room.ts";
 import type { Fleet, Slot } from "../slots.ts";
-import type { Instance, Snapshot, TargetRef } from "../snapshot.ts";
+import type { Snapshot, TargetRef } from "../snapshot.ts";
 import { wholeFleet } from "../turns.ts";
 import { announcement, passedBetween, placesOf } from "./announcement.ts";
 
 /** Tells what a run does, as it does it. */
 export interface Narrator {
+  /** Whom the credentials belong to. */
+  caller(caller: Caller): void;
   /** Everything was checked: what is going to be done. */
   checked(checked: Preflight): void;
   /** AWS has stopped answering. */
@@ -16,8 +21,10 @@ export interface Narrator {
   interrupted(): void;
   /** What each slot needs now: what is new since the last decision, and what has lasted too long to stay silent. */
   decision(decision: Decision, situation: Situation): void;
+  /** Launches were refused for want of room. */
+  refused(need: Need, outcome: Outcome): void;
   /** A step was carried out. */
-  done(need: Need, launched: Instance | undefined): void;
+  done(need: Need, outcome: Outcome): void;
   failed(need: Need, failure: string): void;
   /** What is not as it should be though the rollout is complete is told too. */
   completed(fleet?: Fleet, snapshot?: Snapshot): void;
@@ -91,7 +98,7 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
       const message = announcement(one, slot, places, mode);
       if (message === undefined) continue;
       const about =
-        one.phase === "launch"
+        one.phase === "launch" || one.phase === "room"
           ? { details: { replaces: one.instanceId } }
           : { instance: one.instanceId };
       log({ event: one.phase, message, ...about, ...slotOf(need.slotId) });
@@ -107,9 +114,10 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
       spoken.set(need.slotId, { phase, instanceId, atMs: now, sinceMs: now });
     } else if (now - before.atMs >= silenceMs) {
       const elapsed = Math.round((now - before.sinceMs) / 1000);
+      const limit = need.limitSeconds === undefined ? "" : ` of at most ${need.limitSeconds} s`;
       log({
         event: "waiting",
-        message: `Still waiting (${elapsed} s of at most ${need.limitSeconds} s${instanceId && `, ${instanceId}`}): ${need.seen}`,
+        message: `Still waiting (${elapsed} s${limit}${instanceId && `, ${instanceId}`}): ${need.seen}`,
         instance: instanceId,
         ...slotOf(need.slotId),
         details: {
@@ -139,6 +147,13 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
   }
 
   return {
+    caller({ account, arn }) {
+      log({
+        event: "account",
+        message: `Account ${account}, region ${config.region} (${arn})`,
+        details: { account, arn, region: config.region },
+      });
+    },
     checked({ notices, plan, pending, upToDate }) {
       for (const message of notices) log({ event: "notice", message });
       begin(pending, upToDate, plan);
@@ -173,8 +188,26 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
         );
       }
     },
-    done(need, launched) {
+    refused({ slotId, instanceId }, { launched, refusals = [] }) {
+      for (const [index, refusal] of refusals.entries()) {
+        const next = refusals[index + 1]?.subnetId ?? launched?.source.SubnetId;
+        const message = `Could not launch a replacement of ${instanceId}: ${reasonOf([refusal])}${next ? `; going on to ${next}` : ""}`;
+        if (told.has(message)) continue;
+        told.add(message);
+        const details = { replaces: instanceId };
+        log({ event: "trouble", message, ...slotOf(slotId), details });
+      }
+    },
+    done(need, { launched, isProtectionLifted }) {
       changed.add(need.slotId);
+      if (isProtectionLifted) {
+        log({
+          event: "terminate",
+          message: `Lifted the termination protection of instance ${need.instanceId}`,
+          instance: need.instanceId,
+          ...slotOf(need.slotId),
+        });
+      }
       if (need.step?.kind === "terminate") ending.set(need.instanceId, need.slotId);
       if (launched?.state !== "pending") return;
       log({
@@ -231,6 +264,7 @@ function instances(count: number): string {
   return count === 1 ? "1 instance" : `${count} instances`;
 }
 
-function duration(seconds: number): string {
+/** "45 s", "3 min 20 s" */
+export function duration(seconds: number): string {
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }

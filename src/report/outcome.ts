@@ -38,6 +38,8 @@ export function withFleet(
 ): unknown {
   const error = isAwsError(thrown) ? toDeployError(thrown, "read the state of the fleet") : thrown;
   if (!(error instanceof DeployError) || run.last === undefined) return error;
+  // It tells of another run, not of this one, which has done nothing.
+  if (error.code === "Locked") return error;
   const { plan, snapshot } = run.last.situation;
   // What was done since the last look is known without another.
   const seen = { ...snapshot, ...reconcile(snapshot, run.expected, run.last.atMs) };

@@ -4,6 +4,7 @@ import { ELBV2_ACTIONS } from "./elbv2.ts";
 import { AwsError } from "./errors.ts";
 import { newRequestId } from "./ids.ts";
 import { readParameters } from "./params.ts";
+import { checkPermissions } from "./permissions.ts";
 import {
   API_VERSIONS,
   errorResponse,
@@ -23,6 +24,14 @@ const ACTIONS: Readonly<Record<Service, ReadonlyMap<string, Action>>> = {
   elasticloadbalancing: ELBV2_ACTIONS,
   sts: STS_ACTIONS,
 };
+
+/**
+ * Whether an action may change something. Of actions that are not simulated, which change nothing
+ * here, those of AWS do whose name does not say that they only read.
+ */
+export function isMutating(service: Service, action: string): boolean {
+  return ACTIONS[service].get(action)?.mutates ?? !/^(Describe|Get|List)/.test(action);
+}
 
 /** A request, routed. */
 export interface Call extends FormRequest {
@@ -77,6 +86,7 @@ function run(world: World, call: Call, asOfMs?: number): WireRecord {
   }
   takeTokens(world, call);
   const parameters = readParameters(call.service, action.fields, call.parameters);
+  checkPermissions(world, call);
   const context = action.mutates ? { world } : { world, asOfMs };
   const result = action.run(context, parameters as never);
   if (!action.mutates && "DryRun" in parameters && parameters.DryRun === true)

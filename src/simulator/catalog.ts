@@ -43,6 +43,9 @@ export function makeImage(id: string, behaviour: ImageBehaviour): Image {
     name: `app-${id.slice(-6)}`,
     state: "available",
     architecture: "x86_64",
+    virtualizationType: "hvm",
+    rootDeviceType: "ebs",
+    enaSupport: true,
     rootDeviceName: "/dev/xvda",
     blockDevices: [
       {
@@ -59,29 +62,59 @@ export function makeImage(id: string, behaviour: ImageBehaviour): Image {
   };
 }
 
-const type = (
-  name: string,
-  vcpus: number,
-  memoryMib: number,
-  architecture: InstanceType["architecture"] = "x86_64",
-): InstanceType => ({
-  name,
-  vcpus,
-  memoryMib,
-  architecture,
-  burstable: name.startsWith("t"),
+/** The size of an instance type, and what it has otherwise than the rest of its generation. */
+type TypeOptions = Pick<InstanceType, "name" | "vcpus" | "memoryMib"> & Partial<InstanceType>;
+
+/** A type of today: on the Nitro System, which needs AMIs with the ENA driver. */
+const nitro = (options: TypeOptions): InstanceType => ({
+  architecture: "x86_64",
+  burstable: options.name.startsWith("t"),
+  hypervisor: "nitro",
+  // Graviton knows no BIOS.
+  supportedBootModes: options.architecture === "arm64" ? ["uefi"] : ["legacy-bios", "uefi"],
+  supportedRootDeviceTypes: ["ebs"],
+  supportedVirtualizationTypes: ["hvm"],
+  enaSupport: "required",
+  nitroTpmSupport: "supported",
+  ebsOptimized: "default",
+  hibernationSupported: options.architecture !== "arm64",
   missingInZones: [],
+  ...options,
+});
+
+/** A type of before the Nitro System. */
+const xen = (options: TypeOptions): InstanceType => ({
+  ...nitro(options),
+  hypervisor: "xen",
+  supportedBootModes: ["legacy-bios"],
+  enaSupport: "unsupported",
+  nitroTpmSupport: "unsupported",
+  ebsOptimized: "unsupported",
+  ...options,
 });
 
 /** A few instance types, with their real sizes. */
 export const INSTANCE_TYPES: readonly InstanceType[] = [
-  type("t2.micro", 1, 1024),
-  type("t3.micro", 2, 1024),
-  type("t3.medium", 2, 4096),
-  type("t3.large", 2, 8192),
-  type("t4g.micro", 2, 1024, "arm64"),
-  type("t4g.medium", 2, 4096, "arm64"),
-  type("m6i.large", 2, 8192),
-  type("m7g.large", 2, 8192, "arm64"),
-  type("c6i.large", 2, 4096),
+  xen({ name: "t2.micro", vcpus: 1, memoryMib: 1024 }),
+  nitro({ name: "t3.micro", vcpus: 2, memoryMib: 1024 }),
+  nitro({ name: "t3.medium", vcpus: 2, memoryMib: 4096 }),
+  nitro({ name: "t3.large", vcpus: 2, memoryMib: 8192 }),
+  nitro({ name: "t4g.micro", vcpus: 2, memoryMib: 1024, architecture: "arm64" }),
+  nitro({ name: "t4g.medium", vcpus: 2, memoryMib: 4096, architecture: "arm64" }),
+  nitro({ name: "m6i.large", vcpus: 2, memoryMib: 8192 }),
+  nitro({ name: "m7g.large", vcpus: 2, memoryMib: 8192, architecture: "arm64" }),
+  nitro({ name: "c6i.large", vcpus: 2, memoryMib: 4096 }),
+  xen({
+    name: "m3.medium",
+    vcpus: 1,
+    memoryMib: 3840,
+    supportedRootDeviceTypes: ["ebs", "instance-store"],
+    supportedVirtualizationTypes: ["hvm", "paravirtual"],
+  }),
+  nitro({
+    name: "m8i.large",
+    vcpus: 2,
+    memoryMib: 8192,
+    bandwidthWeightings: ["default", "vpc-1", "ebs-1"],
+  }),
 ];

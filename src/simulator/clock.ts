@@ -18,16 +18,18 @@ export interface VirtualClock {
 interface Entry {
   readonly atMs: number;
   readonly run: () => void;
-  readonly isSleeper: boolean;
 }
 
 /**
  * Makes a virtual clock that shows `startMs` (default: a Monday morning, 2026-01-05 09:00 UTC).
- * Several sleepers may share it: the one due first wakes first, and gets a turn of the event loop
- * before time moves on.
+ * Several sleepers may share it: the one due first wakes first, and before time moves on, everybody
+ * who is awake gets a turn of the event loop to go to sleep again.
  */
 export function createVirtualClock(startMs: number = Date.UTC(2026, 0, 5, 9)): VirtualClock {
   let nowMs = startMs;
+  let sleepers = 0;
+  let isMoving = false;
+  let hasWoken = false;
   const queue: Entry[] = [];
 
   function insert(entry: Entry): Entry {
@@ -38,29 +40,44 @@ export function createVirtualClock(startMs: number = Date.UTC(2026, 0, 5, 9)): V
     return entry;
   }
 
-  return {
-    now: () => nowMs,
-    at(atMs, fn) {
-      insert({ atMs, run: fn, isSleeper: false });
-    },
-    async sleep(ms, signal) {
-      if (signal?.aborted) return;
-      let awake = false;
-      const wake = () => {
-        awake = true;
-      };
-      const own = insert({ atMs: nowMs + Math.max(0, ms), run: wake, isSleeper: true });
-      await Promise.resolve();
-      while (!awake && !signal?.aborted) {
+  /** Moves time on for as long as anybody sleeps. */
+  async function move(): Promise<void> {
+    if (isMoving) return;
+    isMoving = true;
+    while (sleepers > 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+      hasWoken = false;
+      while (!hasWoken && sleepers > 0) {
         const next = queue.shift();
         if (next === undefined) break;
         nowMs = Math.max(nowMs, next.atMs);
         next.run();
-        // Another sleeper was due first: it must get to act before time moves on under it.
-        if (next.isSleeper && next !== own) await new Promise((resolve) => setImmediate(resolve));
       }
-      const left = queue.indexOf(own);
-      if (left >= 0) queue.splice(left, 1);
+    }
+    isMoving = false;
+  }
+
+  return {
+    now: () => nowMs,
+    at(atMs, fn) {
+      insert({ atMs, run: fn });
+    },
+    sleep(ms, signal) {
+      return new Promise((resolve) => {
+        if (signal?.aborted) return resolve();
+        const wake = () => {
+          const left = queue.indexOf(own);
+          if (left >= 0) queue.splice(left, 1);
+          signal?.removeEventListener("abort", wake);
+          sleepers -= 1;
+          hasWoken = true;
+          resolve();
+        };
+        const own = insert({ atMs: nowMs + Math.max(0, ms), run: wake });
+        signal?.addEventListener("abort", wake, { once: true });
+        sleepers += 1;
+        void move();
+      });
     },
   };
 }

@@ -1,4 +1,10 @@
-import { beginStop, beginTermination, changeInstance, USER_SHUTDOWN } from "./instances.ts";
+import {
+  beginStop,
+  beginTermination,
+  changeInstance,
+  changeInterface,
+  USER_SHUTDOWN,
+} from "./instances.ts";
 import type { AppAnswer, Instance } from "./records.ts";
 import type { World } from "./world.ts";
 
@@ -6,7 +12,15 @@ import type { World } from "./world.ts";
 export type InstanceEdit = Partial<
   Pick<
     Instance,
-    "tags" | "disableApiTermination" | "lifecycle" | "userData" | "iamInstanceProfileArn"
+    | "tags"
+    | "disableApiTermination"
+    | "disableApiStop"
+    | "shutdownBehavior"
+    | "lifecycle"
+    | "spotRequest"
+    | "operator"
+    | "userData"
+    | "iamInstanceProfileArn"
   >
 >;
 
@@ -43,11 +57,48 @@ export function editInstance(world: World, id: string, edit: InstanceEdit): void
   world.actAs({ by: "control" }, () => changeInstance(world, id, edit));
 }
 
-/** Gives an instance an Elastic IP address; it loses it when it is terminated. */
-export function associateElasticIp(world: World, id: string, publicIp: string): void {
-  world.actAs({ by: "control" }, () =>
-    changeInstance(world, id, { publicIp, publicIpOwner: world.accountId }),
-  );
+/**
+ * Gives an instance an Elastic IP address, for its primary private address or for another one that it
+ * has; it loses it when it is terminated.
+ */
+export function associateElasticIp(
+  world: World,
+  id: string,
+  publicIp: string,
+  privateIp?: string,
+): void {
+  world.actAs({ by: "control" }, () => {
+    const interfaces = world.instances.get(id)?.networkInterfaces ?? [];
+    if (privateIp === undefined || privateIp === interfaces[0]?.privateIp) {
+      changeInstance(world, id, { publicIp, publicIpOwner: world.accountId });
+      return;
+    }
+    const holder = interfaces.find((nic) =>
+      [nic.privateIp, ...(nic.secondaryIps ?? [])].includes(privateIp),
+    );
+    if (holder === undefined) throw new Error(`instance ${id} has no address ${privateIp}`);
+    changeInterface(world, id, holder.deviceIndex, ({ elasticIps }) => ({
+      elasticIps: { ...elasticIps, [privateIp]: publicIp },
+    }));
+  });
+}
+
+/**
+ * Takes the permission for an action from everybody who calls, or gives it back: `ec2:RunInstances`,
+ * `elasticloadbalancing:AddTags`, `iam:PassRole`.
+ */
+export function denyAction(world: World, action: string, isDenied: boolean): void {
+  world.actAs({ by: "control" }, () => {
+    if (isDenied) world.deniedActions.add(action);
+    else world.deniedActions.delete(action);
+  });
+}
+
+/** Sets the quota of vCPUs; launches beyond it are refused, and what runs goes on. */
+export function setVcpuQuota(world: World, vcpus: number): void {
+  world.actAs({ by: "control" }, () => {
+    world.quotas.vcpus = vcpus;
+  });
 }
 
 /** Lets launches in a zone fail for want of capacity, or succeed again. */

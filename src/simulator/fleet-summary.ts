@@ -1,4 +1,5 @@
-import type { InstanceState, TargetState } from "./records.ts";
+import type { TargetState } from "./balancer-records.ts";
+import type { InstanceState } from "./records.ts";
 import type { World } from "./world.ts";
 
 /** One instance that is not terminated or on its way there. */

@@ -1,3 +1,4 @@
+import type { LoadBalancer } from "./balancer-records.ts";
 import { DEFAULT_BEHAVIOURS, INSTANCE_TYPES, makeImage } from "./catalog.ts";
 import { newId } from "./ids.ts";
 import {
@@ -10,7 +11,7 @@ import {
 } from "./network.ts";
 import { addHealthyTarget, addOldInstance } from "./old-instances.ts";
 import type { Prober } from "./probe.ts";
-import type { ImageBehaviour, LoadBalancer, Subnet } from "./records.ts";
+import type { ImageBehaviour, Subnet } from "./records.ts";
 import { attachTargets } from "./targets.ts";
 import type { Timings } from "./timings.ts";
 import { createWorld, type World } from "./world.ts";

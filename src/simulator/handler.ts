@@ -9,6 +9,8 @@ import type { World } from "./world.ts";
 /** How one client of the simulated AWS fares. */
 export interface HandlerOptions extends StaleReads {
   readonly faults?: Faults;
+  /** Takes the time of a request on its way to AWS, and of its answer on the way back. Default: none. */
+  readonly travel?: (action: string) => Promise<void>;
 }
 
 /** One request a handler saw, and what became of it. */
@@ -71,10 +73,11 @@ export function createRequestHandler(
     }
     const call = parseCall(textOf(request.body), headerOf(request.headers, "authorization"));
     if (call === undefined) throw new Error("the request is for no service that is simulated");
+    const { service, action, parameters: params } = call;
+    await options.travel?.(action);
     world.advance();
     const sequence = requests.length + 1;
     const atMs = world.nowMs();
-    const { service, action, parameters: params } = call;
     const fault = options.faults?.({ service, action, sequence, params, atMs });
     const reply = replyTo(world, call, fault, readTimeMs(world, options, sequence));
     const outcome = typeof reply === "string" ? reply : reply.status;
@@ -83,6 +86,7 @@ export function createRequestHandler(
       hasCrashed = true;
       throw new SimulatedCrash(`the process crashed at request ${sequence} (${action})`);
     }
+    await options.travel?.(action);
     if (reply === "reset") throw connectionReset();
     return sdkResponse(reply);
   };

@@ -1,4 +1,5 @@
-import type { AppAnswer, HealthCheck, Target, TargetGroup } from "./records.ts";
+import type { HealthCheck, Target, TargetGroup } from "./balancer-records.ts";
+import type { AppAnswer } from "./records.ts";
 import type { World } from "./world.ts";
 
 /**

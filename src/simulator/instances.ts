@@ -1,5 +1,5 @@
 import { startApplication } from "./applications.ts";
-import type { Instance, InstanceState, StateReason } from "./records.ts";
+import type { Instance, InstanceState, NetworkInterface, StateReason } from "./records.ts";
 import type { World } from "./world.ts";
 
 /** The StateReason of an instance a user terminated or stopped (API reference, StateReason). */
@@ -21,6 +21,21 @@ const LAUNCH_DIED: StateReason = {
 export function changeInstance(world: World, id: string, change: Partial<Instance>): void {
   const current = world.instances.get(id);
   if (current !== undefined) world.instances.set(id, { ...current, ...change });
+}
+
+/** Changes the network interface of an instance that has this device index; other ones stay. */
+export function changeInterface(
+  world: World,
+  id: string,
+  deviceIndex: number,
+  change: (nic: NetworkInterface) => Partial<NetworkInterface>,
+): void {
+  const networkInterfaces = world.instances
+    .get(id)
+    ?.networkInterfaces.map((nic) =>
+      nic.deviceIndex === deviceIndex ? { ...nic, ...change(nic) } : nic,
+    );
+  changeInstance(world, id, { networkInterfaces });
 }
 
 /** Starts the life of a freshly launched, pending instance: it will run, or die before it does. */
@@ -124,8 +139,14 @@ export function beginStop(world: World, id: string): void {
   });
   const stopMs = world.random.between(`stopping:${id}`, world.timings.stopping);
   later(world, id, stopMs, "stopping", () =>
-    changeInstance(world, id, { state: "stopped", publicIp: undefined, publicIpOwner: undefined }),
+    changeInstance(world, id, { state: "stopped", ...addressesLeft(world, id) }),
   );
+}
+
+/** An address of Amazon's goes back when its instance stops, an Elastic IP address stays. */
+function addressesLeft({ instances, accountId }: World, id: string): Partial<Instance> {
+  if (instances.get(id)?.publicIpOwner === accountId) return {};
+  return { publicIp: undefined, publicIpOwner: undefined };
 }
 
 function userTransitionReason(world: World): string {
@@ -147,7 +168,9 @@ function becomeTerminated(
   world.instances.set(id, {
     ...rest,
     volumeIds: [],
-    networkInterfaces: instance.networkInterfaces.slice(0, 1),
+    networkInterfaces: instance.networkInterfaces
+      .slice(0, 1)
+      .map((nic) => ({ ...nic, secondaryIps: [], elasticIps: {} })),
     publicIp: undefined,
     publicIpOwner: undefined,
     state: "terminated",

@@ -1,4 +1,5 @@
-import type { Instance, Target } from "./records.ts";
+import type { Target } from "./balancer-records.ts";
+import type { Instance } from "./records.ts";
 import { deregistrationDelaySeconds } from "./targets.ts";
 import type { Transition, World } from "./world.ts";
 

@@ -7,8 +7,8 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createProxyServer } from "httpxy";
+import type { Target } from "./balancer-records.ts";
 import type { Hosts } from "./hosts.ts";
-import type { Target } from "./records.ts";
 import { LOAD_BALANCER_ERRORS } from "./requests.ts";
 import type { Router } from "./routing.ts";
 import type { ScaledClock } from "./scaled-clock.ts";

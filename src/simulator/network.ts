@@ -1,5 +1,8 @@
+import type { HealthCheck, LoadBalancer, TargetGroup } from "./balancer-records.ts";
 import { newId } from "./ids.ts";
-import type { HealthCheck, Listener, LoadBalancer, Subnet, TargetGroup } from "./records.ts";
+import type { Listener } from "./listener-records.ts";
+import { forwardTo, setListener } from "./listeners.ts";
+import type { Subnet } from "./records.ts";
 import type { World } from "./world.ts";
 
 /** How long the load balancer has been there: 90 days. */
@@ -22,6 +25,16 @@ export function addNetwork(world: World, vpcId: string, zones: number): readonly
     world.subnets.set(subnet.id, subnet);
     return subnet;
   });
+}
+
+/** Adds another subnet in the zone of one that is there. */
+export function addSubnetBeside(world: World, subnetId: string): Subnet {
+  const beside = world.subnets.get(subnetId);
+  if (beside === undefined) throw new Error(`there is no subnet ${subnetId}`);
+  const prefix = `10.0.${world.subnets.size}`;
+  const subnet: Subnet = { ...beside, id: newId(world, "subnet"), prefix, usableAddresses: 251 };
+  world.subnets.set(subnet.id, subnet);
+  return subnet;
 }
 
 /** Adds a security group to a VPC; answers its id. */
@@ -52,6 +65,7 @@ export function addLoadBalancer(
     // Network load balancers may have none.
     securityGroupIds: type === "application" ? [addSecurityGroup(world, vpcId, "alb")] : [],
     createdAtMs: world.nowMs() - AGE_MS,
+    stateCode: "active",
   };
   world.loadBalancers.set(arn, balancer);
   return balancer;
@@ -96,7 +110,10 @@ export interface TargetGroupOptions {
   readonly firstHealthyPasses?: number;
 }
 
-/** Adds a target group to a load balancer, or to none when `balancer` is undefined. */
+/**
+ * Adds a target group to a load balancer, or to none when `balancer` is undefined. It stays the load
+ * balancer's for as long as no listener or rule that forwards to it is changed or removed.
+ */
 export function addTargetGroup(
   world: World,
   balancer: LoadBalancer | undefined,
@@ -149,9 +166,10 @@ export function addListener(
     loadBalancerArn: balancer.arn,
     protocol: balancer.type === "application" ? "HTTP" : "TCP",
     port,
-    targetGroupArn: group.arn,
+    defaultActions: [forwardTo(group.arn)],
     defaultRuleArn: `${arn.replace(":listener/", ":listener-rule/")}/${id("listener-rule")}`,
+    rules: [],
   };
-  world.listeners.set(arn, listener);
+  setListener(world, arn, listener);
   return listener;
 }

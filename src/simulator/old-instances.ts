@@ -1,8 +1,9 @@
+import type { Target, TargetGroup } from "./balancer-records.ts";
 import { IMAGES, INSTANCE_TYPES, makeImage } from "./catalog.ts";
 import { shownOptions } from "./ec2/launch-options.ts";
 import { nextCheckAfter, scheduleCheck } from "./health-checks.ts";
 import { newId } from "./ids.ts";
-import type { Instance, Subnet, Tag, Target, TargetGroup } from "./records.ts";
+import type { Instance, Subnet, Tag } from "./records.ts";
 import { targetId } from "./targets.ts";
 import type { World } from "./world.ts";
 
@@ -75,7 +76,7 @@ export function addOldInstance(
     shutdownBehavior: "stop",
     cpuCredits: type.burstable ? "unlimited" : undefined,
     volumeIds: [addRootVolume(world, id, subnet, allTags, launchTimeMs)],
-    shown: shownOptions({}, { image, type }),
+    shown: shownOptions({}, { image, type, subnet }),
     answer: 200,
     answerIsForced: false,
   };

@@ -58,8 +58,35 @@ export interface NetworkInterface {
   readonly groupIds: readonly string[];
   readonly privateIp: string;
   readonly ipv6Addresses: readonly string[];
+  /** Whether the first of them is the primary one, that stays with the interface. */
+  readonly hasPrimaryIpv6?: boolean;
   readonly deleteOnTermination: boolean;
   readonly description: string;
+  /** Default: true. */
+  readonly sourceDestCheck?: boolean;
+  /** Beside `privateIp`. Default: none. */
+  readonly secondaryIps?: readonly string[];
+  /**
+   * Elastic IP addresses by the private address each stands for, but for that of the instance's
+   * primary address, which is its `publicIp`. Default: none.
+   */
+  readonly elasticIps?: Readonly<Record<string, string>>;
+}
+
+/** The AWS service that manages an instance for its customer (API reference, OperatorResponse). */
+export interface Operator {
+  readonly managed: true;
+  /** Such as "eks.amazonaws.com". */
+  readonly principal: string;
+}
+
+/** The request that a Spot Instance was launched for. */
+export interface SpotRequest {
+  /** A persistent one launches another instance when this one is interrupted or terminated. */
+  readonly type: "one-time" | "persistent";
+  readonly interruptionBehavior: "terminate" | "stop" | "hibernate";
+  /** In dollars an hour. */
+  readonly maxPrice?: string;
 }
 
 export interface Instance {
@@ -98,6 +125,9 @@ export interface Instance {
   readonly cpuCredits?: string;
   readonly volumeIds: readonly string[];
   readonly lifecycle?: "spot";
+  /** Of a Spot Instance. Default: a one-time request. */
+  readonly spotRequest?: SpotRequest;
+  readonly operator?: Operator;
   /** Members of DescribeInstances' answer that only repeat what the launch said or its defaults. */
   readonly shown: WireRecord;
   readonly answer: AppAnswer;
@@ -117,6 +147,7 @@ export interface Volume {
   readonly volumeType: string;
   readonly iops?: number;
   readonly throughputMibps?: number;
+  readonly initializationRateMibps?: number;
   readonly encrypted: boolean;
   readonly kmsKeyId?: string;
   readonly snapshotId: string;
@@ -131,16 +162,29 @@ export interface BlockDevice {
   readonly snapshotId: string;
   readonly sizeGib: number;
   readonly volumeType: string;
+  readonly iops?: number;
+  readonly throughputMibps?: number;
   readonly encrypted: boolean;
   readonly deleteOnTermination: boolean;
 }
 
+/** How an instance starts its operating system. */
+export type BootMode = "legacy-bios" | "uefi";
+
 export interface Image {
   readonly id: string;
   readonly name: string;
-  readonly state: "available" | "pending" | "deregistered";
+  readonly state: "available" | "pending" | "failed" | "disabled" | "deregistered";
   readonly architecture: "x86_64" | "arm64";
+  readonly virtualizationType: "hvm" | "paravirtual";
+  readonly rootDeviceType: "ebs" | "instance-store";
   readonly rootDeviceName: string;
+  /** Undefined: the default of whatever instance type it is launched on. */
+  readonly bootMode?: BootMode | "uefi-preferred";
+  readonly tpmSupport?: "v2.0";
+  readonly enaSupport: boolean;
+  /** As AWS writes it; an AMI that is deprecated can still be launched. */
+  readonly deprecationTime?: string;
   readonly blockDevices: readonly BlockDevice[];
   readonly imdsSupport?: "v2.0";
   readonly creationDate: string;
@@ -153,6 +197,17 @@ export interface InstanceType {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly burstable: boolean;
+  readonly hypervisor: "nitro" | "xen";
+  readonly supportedBootModes: readonly BootMode[];
+  readonly supportedRootDeviceTypes: readonly Image["rootDeviceType"][];
+  readonly supportedVirtualizationTypes: readonly Image["virtualizationType"][];
+  readonly enaSupport: "unsupported" | "supported" | "required";
+  readonly nitroTpmSupport: "unsupported" | "supported";
+  /** "default" where it cannot be turned off. */
+  readonly ebsOptimized: "unsupported" | "supported" | "default";
+  readonly hibernationSupported: boolean;
+  /** Ways to share out its bandwidth between network and volumes; others have none. */
+  readonly bandwidthWeightings?: readonly string[];
   /** Zones that do not offer it. */
   readonly missingInZones: readonly string[];
 }
@@ -167,7 +222,17 @@ export interface Subnet {
   /** Addresses free when no instance lives in it; a /24 has 251. */
   readonly usableAddresses: number;
   readonly mapPublicIpOnLaunch: boolean;
-  readonly ipv6Prefix?: string;
+  /** Whether an instance gets one IPv6 address without asking. */
+  readonly assignIpv6AddressOnCreation?: boolean;
+  /** What launches that say nothing of their host names get. Default: "ip-name" and no records. */
+  readonly privateDnsNameOptionsOnLaunch?: PrivateDnsNameOptions;
+}
+
+/** An instance's host name, and whether its DNS records of this name exist. */
+export interface PrivateDnsNameOptions {
+  readonly hostnameType: "ip-name" | "resource-name";
+  readonly enableResourceNameDnsARecord: boolean;
+  readonly enableResourceNameDnsAAAARecord: boolean;
 }
 
 export interface SecurityGroup {
@@ -179,90 +244,6 @@ export interface SecurityGroup {
 export interface KeyPair {
   readonly name: string;
   readonly id: string;
-}
-
-export interface LoadBalancer {
-  readonly arn: string;
-  readonly name: string;
-  readonly type: "application" | "network";
-  readonly vpcId: string;
-  readonly dnsName: string;
-  readonly zones: readonly { readonly zone: string; readonly subnetId: string }[];
-  readonly securityGroupIds: readonly string[];
-  readonly createdAtMs: number;
-}
-
-export interface Listener {
-  readonly arn: string;
-  readonly loadBalancerArn: string;
-  readonly protocol: "HTTP" | "TCP";
-  readonly port: number;
-  /** Where its default rule, the only one it has, forwards everything to. */
-  readonly targetGroupArn: string;
-  readonly defaultRuleArn: string;
-}
-
-export interface HealthCheck {
-  readonly protocol: string;
-  /** "traffic-port", or a port number as text. */
-  readonly port: string;
-  readonly path?: string;
-  readonly intervalSeconds: number;
-  readonly timeoutSeconds: number;
-  readonly healthyThreshold: number;
-  readonly unhealthyThreshold: number;
-  /** HTTP codes that pass, such as "200", "200-399" or "200,302". */
-  readonly matcher?: string;
-}
-
-export interface TargetGroup {
-  readonly arn: string;
-  readonly name: string;
-  readonly type: "instance" | "ip" | "lambda" | "alb";
-  readonly protocol: string;
-  readonly port: number;
-  readonly vpcId: string;
-  readonly loadBalancerArn?: string;
-  readonly healthCheck: HealthCheck;
-  /**
-   * Passing checks a new target needs; 1 by the guides, more in reports about network load
-   * balancers.
-   */
-  readonly firstHealthyPasses: number;
-  /** Every attribute as text; deregistration_delay.timeout_seconds is read from here. */
-  readonly attributes: Readonly<Record<string, string>>;
-}
-
-/** ELBv2's states of a target (API reference, TargetHealth). */
-export type TargetState = "initial" | "healthy" | "unhealthy" | "unused" | "draining";
-
-export interface Target {
-  readonly id: string;
-  readonly targetGroupArn: string;
-  readonly instanceId: string;
-  readonly port: number;
-  readonly zone: string;
-  /** False from the moment it is deregistered. */
-  readonly registered: boolean;
-  readonly state: TargetState;
-  readonly reason?: string;
-  readonly description?: string;
-  readonly registeredAtMs: number;
-  /** Counts registrations, so that what was scheduled for an earlier one is ignored. */
-  readonly registration: number;
-  /**
-   * When health checks start; they go on at the group's interval. Undefined: none yet, or not
-   * checked at all.
-   */
-  readonly firstCheckAtMs?: number;
-  readonly deregisteredAtMs?: number;
-  readonly passes: number;
-  readonly failures: number;
-  /**
-   * True when its instance terminated while registered: gone from lists, for ever `draining` when
-   * asked for by id.
-   */
-  readonly abandoned: boolean;
 }
 
 /** A RunInstances request that carried a client token, and what came of it. */

@@ -1,4 +1,4 @@
-import type { Target, TargetGroup } from "./records.ts";
+import type { Target, TargetGroup } from "./balancer-records.ts";
 import { deregistrationDelaySeconds } from "./targets.ts";
 import type { World } from "./world.ts";
 

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { answerCall, parseCall } from "./api.ts";
+import { answerCall, type Call, parseCall } from "./api.ts";
 import { newRequestId } from "./ids.ts";
-import { API_VERSIONS, errorResponse, type WireResponse } from "./query.ts";
+import { API_VERSIONS, errorResponse, type Service, type WireResponse } from "./query.ts";
 import { readTimeMs, type StaleReads } from "./stale-reads.ts";
 import type { World } from "./world.ts";
 
@@ -11,6 +11,18 @@ export interface ApiServerOptions extends StaleReads {
   readonly world: World;
   /** On loopback; 0: any that is free. */
   readonly port: number;
+  /** Told of every request to a service that is simulated, after it was answered. */
+  readonly onRequest?: (request: AnsweredRequest) => void;
+}
+
+/** One request that came in over the wire, and the status of its answer. */
+export interface AnsweredRequest {
+  readonly service: Service;
+  readonly action: string;
+  /** As sent: `InstanceId.1`. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** The HTTP status. */
+  readonly status: number;
 }
 
 /** A server of the API. */
@@ -73,11 +85,12 @@ function readBody(request: IncomingMessage, done: (body: string | undefined) => 
 }
 
 function replyTo(
-  { world, ...staleReads }: ApiServerOptions,
+  options: ApiServerOptions,
   { method, url, headers }: IncomingMessage,
   body: string | undefined,
   sequence: number,
 ): WireResponse {
+  const { world, onRequest } = options;
   if (method !== "POST" || url !== "/") {
     return refuse(world, 400, "InvalidRequest", "The API takes POST requests to the path / only.");
   }
@@ -93,6 +106,17 @@ function replyTo(
       "request's signature nor its Version is one of theirs.";
     return refuse(world, 400, "InvalidAction", message);
   }
+  const response = answer(options, call, sequence);
+  const { service, action, parameters } = call;
+  onRequest?.({ service, action, parameters, status: response.status });
+  return response;
+}
+
+function answer(
+  { world, ...staleReads }: ApiServerOptions,
+  call: Call,
+  sequence: number,
+): WireResponse {
   try {
     return answerCall(world, call, readTimeMs(world, staleReads, sequence));
   } catch (error) {

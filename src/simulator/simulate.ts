@@ -1,7 +1,9 @@
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { STSClient } from "@aws-sdk/client-sts";
 import { parseConfig } from "../config.ts";
 import { deploy } from "../deploy.ts";
+import { thisProcess } from "../lock/holder.ts";
 import { toEvent } from "../report/failure.ts";
 import { imageThatIs } from "./catalog.ts";
 import { configFor } from "./fleet.ts";
@@ -56,10 +58,13 @@ async function rollOut(
   };
   const ec2 = new EC2Client(client);
   const elbv2 = new ElasticLoadBalancingV2Client(client);
+  const sts = new STSClient(client);
   const file = { ...configFor(aws), "max-surge": maxSurge };
   const { config } = parseConfig(JSON.stringify(file), "config.json");
   const ami = imageThatIs(behaviour);
-  const deps = { ec2, elbv2, clock, log, signal };
+  const holder = { ...thisProcess(), wallMs: clock.now };
+  const readOwnInstanceId = async () => undefined;
+  const deps = { ec2, elbv2, sts, clock, log, holder, signal, readOwnInstanceId };
   if (isNaive) await naiveRollout(config, ami, deps);
   else await deploy({ config, ami, command: "" }, deps);
 }

@@ -1,5 +1,6 @@
+import type { Target, TargetGroup, TargetState } from "./balancer-records.ts";
 import { nextCheckAfter, scheduleCheck } from "./health-checks.ts";
-import type { Instance, Target, TargetGroup, TargetState } from "./records.ts";
+import type { Instance } from "./records.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -111,6 +112,29 @@ function scheduleFirstCheck(world: World, { id, registration, targetGroupArn }: 
     world.targets.set(id, { ...target, ...healthOf("initial", "checking"), firstCheckAtMs });
     scheduleCheck(world, id, firstCheckAtMs);
   });
+}
+
+/**
+ * Lets the targets of a group follow whether it has a load balancer: without one they are unused, with
+ * one again they start anew.
+ */
+export function followUse(world: World, targetGroupArn: string): void {
+  const group = world.targetGroups.get(targetGroupArn);
+  if (group === undefined) return;
+  for (const target of world.targets.list()) {
+    const instance = world.instances.get(target.instanceId);
+    if (target.targetGroupArn !== targetGroupArn || !target.registered) continue;
+    if (instance === undefined || target.abandoned) continue;
+    const unused = whyUnused(world, group, instance);
+    if (unused !== undefined) {
+      world.targets.set(target.id, { ...target, ...unused, firstCheckAtMs: undefined });
+    } else if (target.reason === "Target.NotInUse") {
+      const registration = world.next(`registration:${target.id}`);
+      const started = { ...target, ...healthOf("initial", "registering"), registration };
+      world.targets.set(target.id, { ...started, passes: 0, failures: 0 });
+      scheduleFirstCheck(world, started);
+    }
+  }
 }
 
 /**

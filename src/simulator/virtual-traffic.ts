@@ -1,5 +1,5 @@
+import type { Target } from "./balancer-records.ts";
 import { plannedAnswer } from "./probe.ts";
-import type { Target } from "./records.ts";
 import { type Failure, type RequestResult, SHORT_REQUEST_MS } from "./requests.ts";
 import type { Router } from "./routing.ts";
 import type { World } from "./world.ts";

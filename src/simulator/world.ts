@@ -1,3 +1,5 @@
+import type { LoadBalancer, Target, TargetGroup } from "./balancer-records.ts";
+import type { Listener } from "./listener-records.ts";
 import { type Prober, plannedProber } from "./probe.ts";
 import { createRandom, type Random } from "./random.ts";
 import type {
@@ -6,13 +8,9 @@ import type {
   InstanceType,
   KeyPair,
   LaunchRequest,
-  Listener,
-  LoadBalancer,
   SecurityGroup,
   Subnet,
   Tag,
-  Target,
-  TargetGroup,
   Volume,
 } from "./records.ts";
 import { createTable, type Table } from "./table.ts";
@@ -35,6 +33,12 @@ export type Transition = { readonly atMs: number; readonly cause: Cause } & (
   | { readonly kind: "volume"; readonly before?: Volume; readonly after?: Volume }
 );
 
+/** What the account may use at most. */
+export interface Quotas {
+  /** vCPUs of On-Demand instances, of all types together. Default: any number. */
+  vcpus?: number;
+}
+
 /** All state of a simulated account in one region, and its time. */
 export interface World {
   readonly region: string;
@@ -56,7 +60,7 @@ export interface World {
   readonly loadBalancers: Map<string, LoadBalancer>;
   readonly listeners: Map<string, Listener>;
   /** Tags of load balancers, target groups, listeners and rules, by ARN. */
-  readonly elbTags: Map<string, readonly Tag[]>;
+  readonly elbTags: Table<readonly Tag[]>;
   /** By client token and its scope. */
   readonly launchRequests: Map<string, LaunchRequest>;
   /** The token buckets that requests have taken from. */
@@ -65,8 +69,12 @@ export interface World {
   readonly applicationPorts: Set<number>;
   /** How health checks are made. */
   readonly prober: Prober;
+  /** What the caller may not do, as IAM names it: `ec2:RunInstances`, `iam:PassRole`. */
+  readonly deniedActions: Set<string>;
   /** Zones that answer every launch with InsufficientInstanceCapacity. */
   readonly zonesWithoutCapacity: Set<string>;
+  /** The account's quotas that a test has set; there is no other. */
+  readonly quotas: Quotas;
   /** Health checks that are waiting for their time, so that none is made twice. */
   readonly scheduledChecks: Set<string>;
   /** The time of the event being processed, else the clock's. */
@@ -125,11 +133,11 @@ export function createWorld(options: WorldOptions): World {
   const tell = (transition: Transition) => {
     for (const listener of listeners) listener(transition);
   };
+  // What is put in before the world begins to move has always been there, for lagging reads too.
+  const changeMs = () => (hasBegun ? nowMs() : Number.NEGATIVE_INFINITY);
   const tableOf = <T>(kind: Transition["kind"]) =>
     createTable<T>({
-      // What is put in before the world begins to move has always been there, for lagging reads
-      // too.
-      nowMs: () => (hasBegun ? nowMs() : Number.NEGATIVE_INFINITY),
+      nowMs: changeMs,
       historyMs: HISTORY_MS,
       onChange: (before, after) =>
         tell({ atMs: nowMs(), cause, kind, before, after } as Transition),
@@ -153,12 +161,14 @@ export function createWorld(options: WorldOptions): World {
     targetGroups: new Map(),
     loadBalancers: new Map(),
     listeners: new Map(),
-    elbTags: new Map(),
+    elbTags: createTable({ nowMs: changeMs, historyMs: HISTORY_MS, onChange() {} }),
     launchRequests: new Map(),
     buckets: new Map(),
     applicationPorts: new Set(),
     prober,
+    deniedActions: new Set(),
     zonesWithoutCapacity: new Set(),
+    quotas: {},
     scheduledChecks: new Set(),
     nowMs,
     advance() {

@@ -1,6 +1,9 @@
 import {
+  type Action,
   DeregisterTargetsCommand,
+  DescribeListenersCommand,
   DescribeLoadBalancersCommand,
+  DescribeRulesCommand,
   DescribeTargetGroupAttributesCommand,
   DescribeTargetGroupsCommand,
   type DescribeTargetGroupsCommandInput,
@@ -17,6 +20,7 @@ import {
   describeTargetGroup,
   describeTargetGroups,
   describeTargets,
+  isForwardedTo,
   registerTargets,
   withAttributes,
 } from "../../src/aws/elbv2.ts";
@@ -38,6 +42,7 @@ const group: ElbTargetGroup = {
   HealthCheckProtocol: "HTTP",
   HealthCheckPort: "traffic-port",
   HealthCheckPath: "/health",
+  HealthCheckIntervalSeconds: 15,
   Matcher: { HttpCode: "200-299" },
 };
 
@@ -129,6 +134,7 @@ describe("a target group", () => {
       targetType: "instance",
       loadBalancerArns: ["arn:balancer"],
       healthCheck: "HTTP on port traffic-port, path /health, matcher 200-299",
+      healthCheckIntervalSeconds: 15,
     });
   });
 
@@ -184,12 +190,13 @@ interface Attributes {
 }
 
 describe("a load balancer", () => {
-  test("has a type and the zones it sends to", async () => {
+  test("has a type, a state and the zones it sends to", async () => {
     mock.on(DescribeLoadBalancersCommand, { LoadBalancerArns: ["arn:balancer"] }).resolves({
       LoadBalancers: [
         {
           LoadBalancerArn: "arn:balancer",
           Type: "network",
+          State: { Code: "provisioning" },
           AvailabilityZones: [{ ZoneName: "eu-west-1a" }, { ZoneName: "eu-west-1b" }],
         },
       ],
@@ -197,8 +204,65 @@ describe("a load balancer", () => {
     expect(await describeLoadBalancer(elbv2, "arn:balancer")).toEqual({
       arn: "arn:balancer",
       type: "network",
+      state: "provisioning",
       zones: ["eu-west-1a", "eu-west-1b"],
     });
+  });
+});
+
+describe("whether a load balancer forwards to a target group", () => {
+  const balancer = { arn: "arn:balancer", state: "active", zones: [] };
+  const forward = (TargetGroupArn: string): Action => ({ Type: "forward", TargetGroupArn });
+  const weighted = (TargetGroupArn: string): Action => ({
+    Type: "forward",
+    ForwardConfig: { TargetGroups: [{ TargetGroupArn: "arn:other" }, { TargetGroupArn }] },
+  });
+
+  function listenersAre(...actions: Action[]) {
+    mock
+      .on(DescribeListenersCommand, { LoadBalancerArn: "arn:balancer" })
+      .resolves({
+        Listeners: [{ ListenerArn: "arn:first", DefaultActions: [forward("arn:other")] }],
+        NextMarker: "more",
+      })
+      .on(DescribeListenersCommand, { LoadBalancerArn: "arn:balancer", Marker: "more" })
+      .resolves({ Listeners: [{ ListenerArn: "arn:second", DefaultActions: actions }] });
+  }
+
+  test.each<[string, Action]>([
+    ["by default, on any page", forward("arn:group")],
+    ["by default, to several by weight", weighted("arn:group")],
+  ])("it does %s", async (_title, action) => {
+    listenersAre(action);
+    const asked = { ...balancer, type: "application" };
+    expect(await isForwardedTo(elbv2, asked, "arn:group")).toBe(true);
+    expect(mock.commandCalls(DescribeRulesCommand)).toEqual([]);
+  });
+
+  test("it does by a rule, on any page", async () => {
+    listenersAre({ Type: "fixed-response" });
+    mock
+      .on(DescribeRulesCommand)
+      .resolves({ Rules: [] })
+      .on(DescribeRulesCommand, { ListenerArn: "arn:second" })
+      .resolves({ Rules: [{ Actions: [forward("arn:other")] }], NextMarker: "more" })
+      .on(DescribeRulesCommand, { ListenerArn: "arn:second", Marker: "more" })
+      .resolves({ Rules: [{ Actions: [weighted("arn:group")] }] });
+    const asked = { ...balancer, type: "application" };
+    expect(await isForwardedTo(elbv2, asked, "arn:group")).toBe(true);
+  });
+
+  test("it does not, where neither says so", async () => {
+    listenersAre({ Type: "fixed-response" });
+    mock.on(DescribeRulesCommand).resolves({ Rules: [{ Actions: [forward("arn:other")] }] });
+    const asked = { ...balancer, type: "application" };
+    expect(await isForwardedTo(elbv2, asked, "arn:group")).toBe(false);
+  });
+
+  test("a network load balancer is not asked for rules, which it has not", async () => {
+    listenersAre(forward("arn:other"));
+    expect(await isForwardedTo(elbv2, { ...balancer, type: "network" }, "arn:group")).toBe(false);
+    expect(mock.commandCalls(DescribeRulesCommand)).toEqual([]);
   });
 });
 

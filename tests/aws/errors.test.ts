@@ -5,6 +5,7 @@ import {
   awsErrorCode,
   explain,
   isAwsError,
+  isOutOfCapacity,
   isTransient,
   toDeployError,
 } from "../../src/aws/errors.ts";
@@ -117,6 +118,21 @@ describe("an error comes from AWS, not from a bug of ours", () => {
     ["a plain error", new Error("a slot without an old instance"), false],
   ])("%s", (_name, error, expected) => {
     expect(isAwsError(error)).toBe(expected);
+  });
+});
+
+describe("a launch was refused for want of room", () => {
+  test.each([
+    ["InsufficientInstanceCapacity", 500, true],
+    ["VcpuLimitExceeded", 400, true],
+    ["InsufficientFreeAddressesInSubnet", 400, true],
+    ["Unsupported", 400, false],
+    ["InternalError", 500, false],
+    ["RequestLimitExceeded", 503, false],
+    ["InvalidParameterValue", 400, false],
+  ])("%s: HTTP %i, %s", (code, status, expected) => {
+    expect(isOutOfCapacity(answer(code, status))).toBe(expected);
+    if (expected) expect(isTransient(answer(code, status))).toBe(false);
   });
 });
 

@@ -50,6 +50,7 @@ describe("what a replacement copies", () => {
       userData: "IyEvYmluL3No",
       shutdownBehavior: "terminate",
       disableApiStop: true,
+      disableApiTermination: false,
       cpuCredits: "unlimited",
       volumes: [{ VolumeId: "vol-1", Size: 8 }],
     });

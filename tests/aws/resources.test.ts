@@ -1,9 +1,12 @@
 import {
   DescribeAddressesCommand,
   DescribeImagesCommand,
+  DescribeInstanceTypeOfferingsCommand,
+  type DescribeInstanceTypeOfferingsCommandInput,
   DescribeInstanceTypesCommand,
   DescribeKeyPairsCommand,
   DescribeSecurityGroupsCommand,
+  DescribeSpotInstanceRequestsCommand,
   DescribeSubnetsCommand,
   EC2Client,
   type Filter,
@@ -16,8 +19,10 @@ import {
   describeImages,
   describeInstanceType,
   describeKeyPair,
+  describePersistentSpotRequests,
   describeSecurityGroup,
   describeSubnets,
+  describeZonesOf,
 } from "../../src/aws/resources.ts";
 
 const mock = mockClient(EC2Client);
@@ -46,8 +51,25 @@ describe("what is asked for by filter is all found, and what is unknown merely m
     }));
     const found = await describeElasticIps(ec2, many);
     expect(found.size).toBe(449);
-    expect(found.get("id-449")).toBe("address of id-449");
+    expect(found.get("id-449")).toEqual(["address of id-449"]);
     expect(found.has("id-7")).toBe(false);
+  });
+
+  test("several Elastic IP addresses of one instance", async () => {
+    const Addresses = ["1", "2"].map((PublicIp) => ({ InstanceId: "i-1", PublicIp }));
+    mock.on(DescribeAddressesCommand).resolves({ Addresses });
+    expect(await describeElasticIps(ec2, ["i-1"])).toEqual(new Map([["i-1", ["1", "2"]]]));
+  });
+
+  test("of Spot requests, those that are persistent", async () => {
+    mock.on(DescribeSpotInstanceRequestsCommand).callsFake((input) => ({
+      SpotInstanceRequests: valuesOf(input, "spot-instance-request-id").map((id) => ({
+        SpotInstanceRequestId: id,
+        Type: id === "id-8" || id === "id-440" ? "persistent" : "one-time",
+      })),
+    }));
+    const found = await describePersistentSpotRequests(ec2, many);
+    expect(found).toEqual(new Set(["id-8", "id-440"]));
   });
 
   test("images, deprecated ones too", async () => {
@@ -70,7 +92,23 @@ describe("what is asked for by filter is all found, and what is unknown merely m
     expect(await describeImages(ec2, [])).toEqual([]);
     expect(await describeSubnets(ec2, [])).toEqual([]);
     expect(await describeElasticIps(ec2, [])).toEqual(new Map());
+    expect(await describePersistentSpotRequests(ec2, [])).toEqual(new Set());
     expect(mock.calls()).toEqual([]);
+  });
+});
+
+describe("the zones that offer an instance type", () => {
+  test("are those of all pages", async () => {
+    const request: DescribeInstanceTypeOfferingsCommandInput = {
+      LocationType: "availability-zone",
+      Filters: [{ Name: "instance-type", Values: ["t3.micro"] }],
+    };
+    mock
+      .on(DescribeInstanceTypeOfferingsCommand, request)
+      .resolves({ InstanceTypeOfferings: [{ Location: "eu-west-1a" }], NextToken: "more" })
+      .on(DescribeInstanceTypeOfferingsCommand, { ...request, NextToken: "more" })
+      .resolves({ InstanceTypeOfferings: [{ Location: "eu-west-1c" }] });
+    expect(await describeZonesOf(ec2, "t3.micro")).toEqual(new Set(["eu-west-1a", "eu-west-1c"]));
   });
 });
 

@@ -68,7 +68,7 @@ aws_secret_access_key = profile-secret
     expectNothingToDo(end);
     expect(signersOf(forwarder)).toEqual(["AKIAPROFILE000000000 undefined"]);
     // The profile's region does not count.
-    expect(scopesOf(forwarder)).toEqual(["eu-west-1 ec2", "eu-west-1 elasticloadbalancing"]);
+    expect(scopesOf(forwarder)).toEqual(allServices);
     expectNoSecret(end, ["profile-secret"]);
   });
 
@@ -84,6 +84,8 @@ aws_secret_access_key = profile-secret
     expect(new Set(metadata.requests)).toEqual(
       new Set([
         "PUT /latest/api/token 200",
+        // Where it runs is nobody of the fleet.
+        "GET /latest/meta-data/instance-id 404",
         "GET /latest/meta-data/iam/security-credentials/ 200",
         "GET /latest/meta-data/iam/security-credentials/deployer 200",
       ]),
@@ -148,17 +150,20 @@ describe("requests go to", () => {
   };
 
   it("the endpoints of each service, where they are given", async () => {
-    const [ec2, elbv2, neither] = [await forward(), await forward(), await forward()];
+    const [ec2, elbv2] = [await forward(), await forward()];
+    const [sts, none] = [await forward(), await forward()];
     const end = await run({
       ...keys,
-      AWS_ENDPOINT_URL: neither.url,
+      AWS_ENDPOINT_URL: none.url,
       AWS_ENDPOINT_URL_EC2: ec2.url,
       AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2: elbv2.url,
+      AWS_ENDPOINT_URL_STS: sts.url,
     });
     expectNothingToDo(end);
     expect(scopesOf(ec2)).toEqual(["eu-west-1 ec2"]);
     expect(scopesOf(elbv2)).toEqual(["eu-west-1 elasticloadbalancing"]);
-    expect(neither.requests).toEqual([]);
+    expect(scopesOf(sts)).toEqual(["eu-west-1 sts"]);
+    expect(none.requests).toEqual([]);
   });
 
   it("the region of the file, whatever the environment says", async () => {
@@ -170,9 +175,12 @@ describe("requests go to", () => {
       AWS_DEFAULT_REGION: "us-east-1",
     });
     expectNothingToDo(end);
-    expect(scopesOf(forwarder)).toEqual(["eu-west-1 ec2", "eu-west-1 elasticloadbalancing"]);
+    expect(scopesOf(forwarder)).toEqual(allServices);
   });
 });
+
+/** Every service that is asked, in the region of the file. */
+const allServices = ["eu-west-1 ec2", "eu-west-1 elasticloadbalancing", "eu-west-1 sts"];
 
 /** A forwarder in front of moto for one test. */
 async function forward(): Promise<Forwarder> {
@@ -192,13 +200,16 @@ function onHost({ url }: { url: string }) {
   return { AWS_EC2_METADATA_DISABLED: undefined, AWS_EC2_METADATA_SERVICE_ENDPOINT: url };
 }
 
+/** A dry run asks every service, and does not take the time that a rollout takes before its first change. */
 function run(env: Readonly<Record<string, string | undefined>>): Promise<ProgramEnd> {
-  return runProgram([upToDate], { env, folder });
+  return runProgram([upToDate, "--dry-run"], { env, folder });
 }
 
 function expectNothingToDo(end: ProgramEnd): void {
   expect(end).toMatchObject({ exitCode: 0, stderr: "" });
-  expect(end.stdout).toMatch(/^\S+ Nothing to do: every instance runs ami-\w+ as "v1"\n$/);
+  const [account = "", ...rest] = end.stdout.trimEnd().split("\n");
+  expect(account).toMatch(/^\S+ Account 123456789012, region eu-west-1 \(arn:aws:\S+\)$/);
+  expect(rest[0]).toMatch(/^\S+ Nothing to do: every instance of my-targets runs ami-\w+ as "v1"$/);
 }
 
 function expectNoCredentials({ exitCode, stdout, stderr }: ProgramEnd, forwarder: Forwarder): void {

@@ -265,7 +265,7 @@ export function tagsOf(tags: readonly Tag[] = []): Record<string, string> {
 }
 
 /** Two AMIs that moto brings along for an instance type of today. */
-async function twoImages(ec2: EC2Client): Promise<[string, string]> {
+export async function twoImages(ec2: EC2Client): Promise<[string, string]> {
   const { Images = [] } = await ec2.send(
     new DescribeImagesCommand({
       Filters: [

@@ -11,6 +11,10 @@ export interface Metadata extends Listening {
 
 /** How a metadata service is to be. */
 export interface MetadataOptions {
+  /** The id of the instance. */
+  readonly instanceId?: string;
+  /** Takes requests without a token too, as version 1 does, and gives out none. */
+  readonly isVersion1?: boolean;
   /** Its role; without one there are no credentials. */
   readonly role?: string;
   /** Credentials are given out for this long. */
@@ -22,12 +26,15 @@ const credentialsPath = "/latest/meta-data/iam/security-credentials/";
 
 /** Starts a metadata service that gives out new credentials at each request. */
 export async function startMetadata(options: MetadataOptions = {}): Promise<Metadata> {
-  const { role, secondsValid = 21_600 } = options;
+  const { role, instanceId, isVersion1 = false, secondsValid = 21_600 } = options;
   const requests: string[] = [];
   const keyIds: string[] = [];
   const answer = (method = "", path = "", presented: unknown): [number, string] => {
-    if (method === "PUT") return path === "/latest/api/token" ? [200, token] : [404, ""];
-    if (presented !== token) return [401, ""];
+    if (method === "PUT") {
+      return path === "/latest/api/token" && !isVersion1 ? [200, token] : [404, ""];
+    }
+    if (presented !== token && !isVersion1) return [401, ""];
+    if (path === "/latest/meta-data/instance-id" && instanceId) return [200, instanceId];
     if (role !== undefined && path === credentialsPath) return [200, role];
     if (role === undefined || path !== credentialsPath + role) return [404, ""];
     const now = Date.now();

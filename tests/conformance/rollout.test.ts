@@ -41,6 +41,7 @@ describe.concurrent("a rolling update", () => {
 
     expect(end).toMatchObject({ exitCode: 0, stderr: "" });
     expect(messagesOf(end)).toEqual([
+      expect.stringMatching(/^Account 123456789012, region eu-west-1 \(arn:aws:\S+\)$/),
       `Rolling update started: 3 instances of my-targets to ${fleet.newAmi} as "v2"; each old one drains for 30 s`,
       ...[1, 2, 3].flatMap((slot) =>
         [
@@ -101,6 +102,7 @@ describe.concurrent("a rolling update", () => {
     await forwarder.stop();
     expect(again).toMatchObject({ exitCode: 0, stderr: "" });
     expect(messagesOf(again)).toEqual([
+      expect.stringContaining("Account 123456789012"),
       `Nothing to do: every instance runs ${fleet.newAmi} as "v2"`,
     ]);
     expect(changes(forwarder.requests)).toEqual([]);
@@ -133,6 +135,7 @@ describe.concurrent("a rolling update", () => {
       );
     }
     expect(events.map(({ event }) => event)).toEqual([
+      "account",
       "started",
       "launch",
       "launched",
@@ -147,7 +150,7 @@ describe.concurrent("a rolling update", () => {
       "completed",
     ]);
     const [replacement] = await fleet.alive();
-    expect(events[2]).toMatchObject({
+    expect(events.find(({ event }) => event === "launched")).toMatchObject({
       slot: 1,
       slots: 1,
       instance: replacement?.InstanceId,
@@ -349,8 +352,9 @@ describe.concurrent("bad input", () => {
     const end = await runProgram([ami], { env: environment(forwarder.url), folder });
     await forwarder.stop();
     expect(end).toMatchObject({ exitCode: 1, stderr: "" });
-    const [headline, ...rest] = end.stdout.trimEnd().split("\n");
+    const [account, headline, ...rest] = end.stdout.trimEnd().split("\n");
     const problems = rest.flatMap((line) => /^ {2}- (.*)$/.exec(line)?.[1] ?? []);
+    expect(account).toContain("Account 123456789012");
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     expect(headline).toContain(`The rolling update cannot start: ${count} in eu-north-1`);
     expect(end.stdout).toContain("nothing was changed");
@@ -388,7 +392,7 @@ function healthyOnServingPort(instances: readonly { InstanceId?: string }[]): st
 function changes(requests: readonly AwsRequest[]): string[] {
   expect(requests.length).toBeGreaterThan(0);
   return requests
-    .filter(({ action, isDryRun }) => !action.startsWith("Describe") && !isDryRun)
+    .filter(({ action, isDryRun }) => !/^(Describe|Get)/.test(action) && !isDryRun)
     .map(({ action }) => action);
 }
 

@@ -315,7 +315,9 @@ describe("what earlier runs left", () => {
 
   it("terminates one of the same AMI that was launched in another shape", () => {
     const left = replacementOf("i-old", "i-left");
-    const seen = snapshot([old, left], [serving], { specs: new Map([["i-old", "changed since"]]) });
+    const seen = snapshot([old, left], [serving], {
+      specs: new Map([["i-old", new Set(["changed since"])]]),
+    });
     expect(decide(situation(seen)).needs).toMatchObject([{ phase: "drain", instanceId: "i-left" }]);
   });
 
@@ -354,6 +356,87 @@ describe("what earlier runs left", () => {
       [target("i-1", "healthy"), target("i-2", "healthy")],
     );
     expect(decide(situation(seen)).needs.length).toBeGreaterThan(0);
+  });
+});
+
+describe("an old one that forwards packets", () => {
+  const off = {
+    source: { NetworkInterfaces: [{ Attachment: { DeviceIndex: 0 }, SourceDestCheck: false }] },
+  };
+  const on = {
+    source: { NetworkInterfaces: [{ Attachment: { DeviceIndex: 0 }, SourceDestCheck: true }] },
+  };
+  const old = oldInstance("i-old", off);
+  const serving = target("i-old", "healthy");
+  const passed = { statuses: new Map([["i-new", { instance: "ok", system: "ok" }]]) };
+  const needOf = (replacement: Partial<Instance>, more: Partial<Snapshot> = passed) =>
+    decide(
+      situation(snapshot([old, replacementOf("i-old", "i-new", replacement)], [serving], more)),
+    ).needs.map(({ phase, instanceId }) => `${phase} ${instanceId}`);
+
+  it("has a replacement that does so before it is registered, once it runs", () => {
+    expect(needOf({ ...on, state: "pending" })).toEqual(["run i-new"]);
+    expect(needOf(on, {})).toEqual(["configure i-new"]);
+    expect(needOf(on)).toEqual(["configure i-new"]);
+    expect(needOf(off, {})).toEqual(["checks i-new"]);
+    expect(needOf(off)).toEqual(["register i-new"]);
+  });
+
+  it("is remembered when it is gone", () => {
+    const expected = noExpectations();
+    const instance = replacementOf("i-old", "i-new", on);
+    const wanted = [{ targetGroupArn: groupArn, port: 8080 }];
+    const launched = { instanceId: "i-new", atMs: 0, isAdopted: false, instance, wanted };
+    expected.launched.set("i-old", launched);
+    expected.forwarding.add("i-old");
+    const seen = snapshot([instance], [], passed);
+    expect(decide(situation(seen, { expected })).needs).toMatchObject([{ phase: "configure" }]);
+  });
+});
+
+describe("a launch without room", () => {
+  const nowMs = 1_000_000;
+  const shortage = {
+    reason: "VcpuLimitExceeded: no",
+    askedMs: nowMs - 5_000,
+    ending: ["i-end"],
+    hopefulMs: nowMs,
+  };
+  const old = oldInstance("i-old");
+  const ending = oldInstance("i-end", { state: "shutting-down" });
+  const successor = replacementOf("i-end", "i-heir");
+  const seen = (state: string) =>
+    snapshot(
+      [old, { ...ending, state }, successor],
+      [target("i-old", "healthy"), target("i-heir", "healthy")],
+    );
+  const needOf = (state: string, changes: object = {}) =>
+    decide(
+      situation(seen(state), {
+        nowMs,
+        shortages: new Map([["i-old", { ...shortage, ...changes }]]),
+      }),
+    ).needs.find(({ phase }) => phase === "room");
+
+  it("waits, without a limit of its own, and says for what", () => {
+    const need = needOf("shutting-down");
+    expect(need).toMatchObject({ slotId: "i-old", instanceId: "i-old", step: undefined });
+    expect(need?.limitSeconds).toBeUndefined();
+    expect(need?.seen).toBe("VcpuLimitExceeded: no; until i-end has ended");
+  });
+
+  it("is asked for again after a while, or when what it waited for has ended", () => {
+    expect(needOf("shutting-down", { askedMs: nowMs - 20_000 })?.step).toMatchObject({
+      kind: "launch",
+    });
+    expect(needOf("terminated")?.step).toMatchObject({ kind: "launch" });
+  });
+
+  it("fails when AWS does not answer for the waiting period", () => {
+    expect(needOf("terminated", { unansweredMs: nowMs - 399_000 })?.failure).toBeUndefined();
+    expect(needOf("terminated", { unansweredMs: nowMs - 400_000 })?.failure).toContain(
+      "i-old could not be replaced within 400 s (VcpuLimitExceeded: no",
+    );
   });
 });
 

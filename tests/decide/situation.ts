@@ -26,6 +26,10 @@ export const config: Config = {
   bakeTimeSeconds: 0,
   subnetIds: [],
   tags: {},
+  liftTerminationProtection: false,
+  discardExtraVolumes: false,
+  discardExtraAddresses: false,
+  lock: true,
 };
 
 /** An old instance, running for long. */
@@ -72,6 +76,7 @@ function group(arn: string): TargetGroup {
     vpcId: "vpc-1",
     targetType: "instance",
     loadBalancerArns: ["arn:lb"],
+    healthCheckIntervalSeconds: 30,
     healthCheck: "HTTP on port traffic-port, path /health, matcher 200",
     deregistrationDelaySeconds: 300,
     slowStartSeconds: 0,
@@ -83,6 +88,7 @@ export function plan(changes: Partial<Plan> = {}): Plan {
     config,
     ami,
     targetGroups: [group(groupArn)],
+    loadBalancerType: "application",
     drainFloorSeconds: 30,
     healthyAtStart: new Map(),
     ...changes,
@@ -100,7 +106,7 @@ export function snapshot(
     instances: new Map(instances.map((instance) => [instance.id, instance])),
     targets,
     statuses: new Map(),
-    specs: new Map(instances.map(({ id }) => [id, `spec of ${id}`])),
+    specs: new Map(instances.map(({ id }) => [id, new Set([`spec of ${id}`])])),
     ...changes,
   };
 }
@@ -113,6 +119,7 @@ export function situation(seen: Snapshot, changes: Partial<Situation> = {}): Sit
     progress: new Map(),
     mode: "rolling",
     gaveUp: new Set(),
+    shortages: new Map(),
     nowMs: 1_000_000,
     ...changes,
   };

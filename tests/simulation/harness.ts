@@ -1,8 +1,11 @@
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { STSClient } from "@aws-sdk/client-sts";
 import { parseConfig } from "../../src/config.ts";
-import { deploy } from "../../src/deploy.ts";
+import { type Deployment, type Deps, deploy } from "../../src/deploy.ts";
+import { dryRun } from "../../src/dry-run.ts";
 import { DeployError } from "../../src/errors.ts";
+import type { Holder } from "../../src/lock/holder.ts";
 import type { LogEvent } from "../../src/log.ts";
 import { IMAGES } from "../../src/simulator/catalog.ts";
 import { createVirtualClock, type VirtualClock } from "../../src/simulator/clock.ts";
@@ -19,19 +22,31 @@ import { type Failure, longRequestSeconds } from "../../src/simulator/requests.t
 import { createRouter } from "../../src/simulator/routing.ts";
 import { deregistrationDelaySeconds } from "../../src/simulator/targets.ts";
 import { sendVirtualTraffic } from "../../src/simulator/virtual-traffic.ts";
+import { isChange } from "./calls.ts";
 
 /** How one run of the program is started, and what happens to it. */
-export interface RunOptions extends HandlerOptions {
+export interface RunOptions extends Omit<HandlerOptions, "travel"> {
   readonly ami?: string;
   readonly version?: string;
   /** Keys of config.json beside those that fit the fleet. */
   readonly config?: Readonly<Record<string, unknown>>;
+  readonly allowUnhealthy?: boolean;
+  /** No dry run goes before it: one of the same stage and the same goes has been made. */
+  readonly hasBeenTried?: boolean;
+  /** The instance that the program runs on. Default: none. */
+  readonly ownInstanceId?: string;
   /** Runs the naive script in place of the program. */
   readonly isNaive?: boolean;
   /** Virtual time in milliseconds from now at which SIGTERM arrives. */
   readonly interruptAfterMs?: number;
   /** What brings the signal, where it is to come at a certain call. */
   readonly interrupt?: AbortController;
+  /** How long to wait for another run. In seconds. */
+  readonly lockWaitSeconds?: number;
+  /** Who it is to other runs. Default: another process of the same host, each of which has ended when the next starts. */
+  readonly holder?: Partial<Holder>;
+  /** How long a request takes to AWS, and its answer back, in virtual milliseconds. Default: no time. */
+  readonly travelMs?: (action: string) => number;
 }
 
 /** What one run did, as its user sees it. */
@@ -116,9 +131,45 @@ export function watch({ aws }: Stage, options: WatchOptions = {}) {
   };
 }
 
-/** Runs the program's rolling update once, from its start to its end or crash, in virtual time. */
-export async function run({ clock, aws }: Stage, options: RunOptions = {}): Promise<RunResult> {
-  const handler = createRequestHandler(aws, options);
+/**
+ * Runs the program's rolling update once, from its start to its end or crash, in virtual time. A dry run of the same
+ * goes before it, which must change nothing, whatever state the fleet is in.
+ */
+export async function run(scene: Stage, options: RunOptions = {}): Promise<RunResult> {
+  if (options.isNaive) {
+    return start(scene, options, ({ config, ami }, deps) => naiveRollout(config, ami, deps));
+  }
+  if (!options.hasBeenTried) await expectDryRunChangesNothing(scene, options);
+  return start(scene, options, deploy);
+}
+
+async function expectDryRunChangesNothing(scene: Stage, options: RunOptions): Promise<void> {
+  const { buckets } = scene.aws.world;
+  const levels = [...buckets];
+  const { ami, version, config, allowUnhealthy, staleReadsMs, lagIsConstant } = options;
+  const { requests, error } = await dryRunOf(scene, {
+    ...{ ami, version, config, allowUnhealthy, staleReadsMs, lagIsConstant },
+    holder: { owner: "dry-run" },
+  });
+  if (error !== undefined && !(error instanceof DeployError)) throw error;
+  const changes = requests.filter(isChange);
+  if (changes.length > 0) {
+    throw new Error(`a dry run called ${changes.map(({ action }) => action).join(", ")}`);
+  }
+  // The run that follows is the one that is looked at: it finds what it would have found without a dry run.
+  buckets.clear();
+  for (const [bucket, level] of levels) buckets.set(bucket, level);
+}
+
+async function start(
+  { clock, aws }: Stage,
+  options: RunOptions,
+  work: (deployment: Deployment, deps: Deps) => Promise<unknown>,
+): Promise<RunResult> {
+  const { travelMs } = options;
+  const travel =
+    travelMs === undefined ? undefined : (action: string) => clock.sleep(travelMs(action));
+  const handler = createRequestHandler(aws, { ...options, travel });
   const client = {
     region: aws.world.region,
     credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
@@ -137,18 +188,52 @@ export async function run({ clock, aws }: Stage, options: RunOptions = {}): Prom
   const deps = {
     ec2: new EC2Client(client),
     elbv2: new ElasticLoadBalancingV2Client(client),
+    sts: new STSClient(client),
     clock,
     log: (event: LogEvent) => events.push(event),
+    holder: holderFor(clock, options.holder),
     signal: controller.signal,
+    readOwnInstanceId: async () => options.ownInstanceId,
   };
-  const rollout = options.isNaive
-    ? naiveRollout(config, ami, deps)
-    : deploy({ config, ami, command: `zero-deploy ${ami}` }, deps);
-  const error = await rollout.then(
+  const { allowUnhealthy, lockWaitSeconds } = options;
+  const command = `zero-deploy ${ami}`;
+  const deployment = { config, ami, command, allowUnhealthy, lockWaitSeconds };
+  const error = await work(deployment, deps).then(
     () => undefined,
     (reason: unknown) => reason,
   );
   return { events, error, requests: handler.requests };
+}
+
+/** What a dry run said. */
+export interface DryRunResult extends RunResult {
+  readonly isAnythingToDo: boolean | undefined;
+}
+
+/** Runs the program with `--dry-run`. */
+export async function dryRunOf(scene: Stage, options: RunOptions = {}): Promise<DryRunResult> {
+  let isAnythingToDo: boolean | undefined;
+  const result = await start(scene, options, async (deployment, deps) => {
+    isAnythingToDo = await dryRun(deployment, deps);
+  });
+  return { ...result, isAnythingToDo };
+}
+
+/** How many runs each stage has seen: the same stage gives its runs the same names. */
+const runs = new WeakMap<VirtualClock, number>();
+
+function holderFor(clock: VirtualClock, holder: Partial<Holder> = {}): Holder {
+  const number = (runs.get(clock) ?? 0) + 1;
+  if (holder.owner === undefined) runs.set(clock, number);
+  return {
+    owner: `run-${number}`,
+    host: "host-1",
+    process: `${1000 + number}@1`,
+    build: "none",
+    wallMs: clock.now,
+    hasEnded: ({ host }) => host === (holder.host ?? "host-1"),
+    ...holder,
+  };
 }
 
 /** The lines of a run as a person reads them, without times. */

@@ -115,6 +115,28 @@ describe("an outage of AWS", () => {
     expectUntouched(scene);
   });
 
+  it("of TerminateInstances alone neither begins the drain anew nor lasts for ever", async () => {
+    const scene = stage({ ...quick, instances: 2, zones: 2 });
+    const watched = watch(scene);
+    const refused: number[] = [];
+    const startMs = scene.clock.now();
+    const result = await run(scene, {
+      faults: ({ action, params, atMs }) => {
+        if (action !== "TerminateInstances" || params.get("DryRun") === "true") return undefined;
+        refused.push(atMs);
+        return { kind: "throttle" };
+      },
+    });
+    expect(errorText(result)).toContain("could not be terminated within 400 s");
+    expect(errorText(result)).toContain("RequestLimitExceeded");
+    expect((refused[1] ?? 0) - (refused[0] ?? 0)).toBeLessThan(5_000);
+    // Once while it rolls, and once to bring it to an end.
+    expect(scene.clock.now() - startMs).toBeLessThan(1_000_000);
+    expect(watched.violations).toEqual([]);
+    expectSuccess(await run(scene));
+    expectConverged(scene);
+  });
+
   it("of one action alone is told with AWS's own words when its wait runs out", async () => {
     const scene = stage({ instances: 1, ...quick });
     const result = await run(scene, {
@@ -176,7 +198,7 @@ describe("access that AWS denies", () => {
               }
             : undefined,
       });
-      expect(result.error).toMatchObject({ code: "AccessDenied" });
+      expect(result.error).toMatchObject({ code: "PreflightFailed" });
       expect(errorText(result)).toContain(`not authorized to perform ${denied}`);
       expect(scene.clock.now() - startMs).toBeLessThan(60_000);
     },

@@ -44,3 +44,29 @@ test("several sleepers wake in the order of their times, each at its own", async
   await Promise.all([walker("slow", [10, 10]), walker("fast", [4, 4, 4])]);
   expect(seen).toEqual(["fast 4", "fast 8", "slow 10", "fast 12", "slow 20"]);
 });
+
+test("time does not move on under anybody who is awake, however many sleepers wait for it", async () => {
+  const clock = createVirtualClock(0);
+  const seen: string[] = [];
+  const worker = async (name: string, ms: number) => {
+    await clock.sleep(ms);
+    // Work of many steps, as a request to AWS is.
+    for (let step = 0; step < 500; step += 1) await Promise.resolve();
+    seen.push(`${name} ${clock.now()}`);
+    await clock.sleep(1);
+    seen.push(`${name} ${clock.now()}`);
+  };
+  await Promise.all([worker("a", 1), worker("b", 1), worker("c", 3), clock.sleep(100)]);
+  expect(seen).toEqual(["a 1", "b 1", "a 2", "b 2", "c 3", "c 4"]);
+});
+
+test("an abort ends a sleep though others go on sleeping", async () => {
+  const clock = createVirtualClock(0);
+  const controller = new AbortController();
+  clock.at(300, () => controller.abort());
+  const other = clock.sleep(1000);
+  await clock.sleep(2000, controller.signal);
+  expect(clock.now()).toBe(300);
+  await other;
+  expect(clock.now()).toBe(1000);
+});

@@ -46,6 +46,7 @@ test.each([
   ["DescribeSubnets", 5, 1000],
   ["DescribeSecurityGroups", 5, 1000],
   ["DescribeInstanceTypes", 5, 100],
+  ["DescribeInstanceTypeOfferings", 5, 1000],
   ["DescribeImages", 1, 1000],
 ])("%s takes pages of %i to %i", (action, lowest, highest) => {
   const { aws } = setUp();

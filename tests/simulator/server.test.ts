@@ -7,7 +7,11 @@ import {
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { afterEach, expect, test, vi } from "vitest";
 import { IMAGES } from "../../src/simulator/catalog.ts";
-import { type ApiServer, startApiServer } from "../../src/simulator/server.ts";
+import {
+  type ApiServer,
+  type ApiServerOptions,
+  startApiServer,
+} from "../../src/simulator/server.ts";
 import { errorOf, setUp as setUpAny } from "./clients.ts";
 
 const opened: { close(): unknown }[] = [];
@@ -17,7 +21,7 @@ afterEach(async () => {
 });
 
 /** A fleet behind a server, and SDK clients that know nothing but its address. */
-async function setUp(options: { staleReadsMs?: number } = {}) {
+async function setUp(options: Pick<ApiServerOptions, "staleReadsMs" | "onRequest"> = {}) {
   const { clock, aws } = setUpAny();
   const server = await startApiServer({ world: aws.world, port: 0, ...options });
   const config = {
@@ -224,4 +228,24 @@ test("close ends the connections that are open, and the port is free again", asy
   await server.close();
   await closed;
   opened.push(await startApiServer({ world: aws.world, port }));
+});
+
+test("tells of every request to a service, and of nothing else, with the status of its answer", async () => {
+  const seen: unknown[] = [];
+  const { aws, server, ec2, elb } = await setUp({
+    onRequest: ({ service, action, parameters, status }) =>
+      seen.push([service, action, Object.fromEntries(parameters), status]),
+  });
+  const [id = ""] = aws.oldInstanceIds;
+  await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+  const TargetGroupArn = `${aws.targetGroupArn.slice(0, -1)}x`;
+  await errorOf(elb.send(new DescribeTargetHealthCommand({ TargetGroupArn })));
+  await post(server, "Action=DoWhatIMean&Version=2016-11-15");
+  await post(server, "Action=ListBuckets&Version=2006-03-01");
+  await post(server, "", { method: "GET" });
+  expect(seen).toEqual([
+    ["ec2", "DescribeInstances", { "InstanceId.1": id }, 200],
+    ["elasticloadbalancing", "DescribeTargetHealth", { TargetGroupArn }, 400],
+    ["ec2", "DoWhatIMean", {}, 400],
+  ]);
 });

@@ -184,11 +184,36 @@ describe("ELB", () => {
     ["a key of 129", [{ Key: "k".repeat(129) }], "ValidationError"],
     ["a value of 257", [{ Key: "k", Value: "v".repeat(257) }], "ValidationError"],
     ["no key", [{ Key: "" }], "ValidationError"],
+    ["a key with a #", [{ Key: "a#" }], "ValidationError"],
+    ["a value with a ?", [{ Key: "a", Value: "https://ci/job?x=1" }], "ValidationError"],
+    ["a value with a line break", [{ Key: "a", Value: "b\n" }], "ValidationError"],
+    ["a value with a bracket", [{ Key: "a", Value: "{}" }], "ValidationError"],
   ])("refuses %s, and tags nothing", async (_what, tags, name) => {
     const { arns, add, describeTags } = await setUp();
     const given = tags.map(({ Key = "", Value }) => ({ Key, Value }));
     expect(await errorOf(add(arns, given))).toMatchObject({ name, status: 400 });
     expect(await describeTags(arns)).toEqual(arns.map((arn) => [arn, []]));
+  });
+
+  test("takes letters of any script, white space, numbers and some signs", async () => {
+    const { arns, add, describeTags } = await setUp();
+    const [balancer] = arns;
+    const Tags = [
+      { Key: "größe _.:/=+-@ 1", Value: "日本 user@host+1 https://ci:8080/job/a_b-c=d" },
+    ];
+    await add([balancer], Tags);
+    expect(await describeTags([balancer])).toEqual([[balancer, Tags]]);
+    // The longest that there may be.
+    await add([balancer], [{ Key: "k".repeat(128), Value: "v".repeat(256) }]);
+  });
+
+  test("says what characters it takes", async () => {
+    const { arns, add } = await setUp();
+    expect(await errorOf(add(arns, [{ Key: "a", Value: "b?" }]))).toMatchObject({
+      message:
+        "1 validation error detected: Value 'b?' at 'tags.member.value' failed to satisfy constraint: " +
+        "Member must satisfy regular expression pattern: ^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$",
+    });
   });
 
   test("50 tags are enough for anybody, on every resource for itself", async () => {
@@ -232,5 +257,26 @@ describe("ELB", () => {
     expect(await errorOf(describeTags(Array(21).fill(balancer)))).toMatchObject({
       name: "ValidationError",
     });
+  });
+
+  test("lagging reads learn of tags later, and of their end", async () => {
+    const { clock, aws, elb } = setUpAny({ staleReadsMs: 8000, lagIsConstant: true });
+    const ResourceArns = [aws.targetGroupArn];
+    const tags = async () => {
+      const answer = await elb.send(new DescribeTagsCommand({ ResourceArns }));
+      return answer.TagDescriptions?.[0]?.Tags;
+    };
+    await clock.sleep(10_000);
+    await elb.send(new AddTagsCommand({ ResourceArns, Tags: [{ Key: "a", Value: "b" }] }));
+    expect(await tags()).toEqual([]);
+    await clock.sleep(7999);
+    expect(await tags()).toEqual([]);
+    await clock.sleep(1);
+    expect(await tags()).toEqual([{ Key: "a", Value: "b" }]);
+    await elb.send(new RemoveTagsCommand({ ResourceArns, TagKeys: ["a"] }));
+    await clock.sleep(7999);
+    expect(await tags()).toHaveLength(1);
+    await clock.sleep(1);
+    expect(await tags()).toEqual([]);
   });
 });

@@ -22,7 +22,11 @@ export const INSTANCE_FILTERS: FilterFields<Instance> = {
   "subnet-id": (instance) => [instance.networkInterfaces[0]?.subnetId],
   "vpc-id": (instance) => [instance.vpcId],
   "private-ip-address": (instance) => [instance.networkInterfaces[0]?.privateIp],
+  "network-interface.addresses.private-ip-address": ({ networkInterfaces }) =>
+    networkInterfaces.flatMap(({ privateIp, secondaryIps = [] }) => [privateIp, ...secondaryIps]),
   "ip-address": (instance) => [instance.publicIp],
+  "operator.managed": (instance) => [String(instance.operator?.managed ?? false)],
+  "operator.principal": (instance) => [instance.operator?.principal],
   "instance.group-id": (instance) => instance.networkInterfaces[0]?.groupIds ?? [],
   "iam-instance-profile.arn": (instance) => [instance.iamInstanceProfileArn],
   "block-device-mapping.volume-id": (instance) => instance.volumeIds,

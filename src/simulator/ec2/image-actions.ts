@@ -1,5 +1,4 @@
 import { defineAction } from "../action.ts";
-import { AwsError } from "../errors.ts";
 import { FILTERS } from "../params.ts";
 import type { Image, WireRecord } from "../records.ts";
 import type { World } from "../world.ts";
@@ -9,7 +8,8 @@ import { byPosition, PAGED, pageOf } from "./paging.ts";
 
 /**
  * DescribeImages, by id, by owner, or all. A deregistered AMI is not listed, and answers nothing
- * when asked for by id. Every AMI is the account's own and nobody was given permission to launch
+ * when asked for by id; a disabled one is only there for IncludeDisabled. Their owner sees deprecated
+ * AMIs whatever IncludeDeprecated says. Every AMI is the account's own and nobody was given permission to launch
  * it, so that none is listed for other owners or for ExecutableBy.
  */
 export const describeImages = defineAction({
@@ -26,8 +26,10 @@ export const describeImages = defineAction({
     const { Owner: owners = [], ExecutableBy: users = [] } = parameters;
     const isOwn =
       owners.length === 0 || owners.some((owner) => ["self", world.accountId].includes(owner));
+    const isShown = ({ state }: Image) =>
+      state === "disabled" ? parameters.IncludeDisabled === true : state !== "deregistered";
     const found = pick(world.images, parameters.ImageId, imageNotFound).filter(
-      ({ state }) => state !== "deregistered" && isOwn && users.length === 0,
+      (image) => isShown(image) && isOwn && users.length === 0,
     );
     const matching = applyFilters(found, parameters.Filter, {
       ...IMAGE_FILTERS,
@@ -52,9 +54,10 @@ const IMAGE_FILTERS: FilterFields<Image> = {
   "creation-date": ({ creationDate }) => [creationDate],
   "is-public": () => ["false"],
   "image-type": () => ["machine"],
-  "root-device-type": () => ["ebs"],
+  "root-device-type": ({ rootDeviceType }) => [rootDeviceType],
   "root-device-name": ({ rootDeviceName }) => [rootDeviceName],
-  "virtualization-type": () => ["hvm"],
+  "virtualization-type": ({ virtualizationType }) => [virtualizationType],
+  "ena-support": ({ enaSupport }) => [String(enaSupport)],
   "block-device-mapping.snapshot-id": ({ blockDevices }) =>
     blockDevices.map(({ snapshotId }) => snapshotId),
 };
@@ -70,11 +73,14 @@ function imageView(world: World, image: Image): WireRecord {
     imageType: "machine",
     name: image.name,
     creationDate: image.creationDate,
-    rootDeviceType: "ebs",
+    rootDeviceType: image.rootDeviceType,
     rootDeviceName: image.rootDeviceName,
-    virtualizationType: "hvm",
+    virtualizationType: image.virtualizationType,
     hypervisor: "xen",
-    enaSupport: true,
+    bootMode: image.bootMode,
+    tpmSupport: image.tpmSupport,
+    deprecationTime: image.deprecationTime,
+    enaSupport: image.enaSupport,
     sriovNetSupport: "simple",
     imdsSupport: image.imdsSupport,
     platformDetails: "Linux/UNIX",
@@ -85,53 +91,11 @@ function imageView(world: World, image: Image): WireRecord {
         snapshotId: device.snapshotId,
         volumeSize: device.sizeGib,
         volumeType: device.volumeType,
+        iops: device.iops,
+        throughput: device.throughputMibps,
         deleteOnTermination: device.deleteOnTermination,
         encrypted: device.encrypted,
       },
     })),
   };
 }
-
-/** What MaxResults may be in DescribeInstanceTypes (API reference). */
-const TYPE_PAGE_BOUNDS = { lowest: 5, highest: 100 };
-
-/** DescribeInstanceTypes, by name or all that this world knows. */
-export const describeInstanceTypes = defineAction({
-  fields: { ...PAGED, InstanceType: { list: "string" }, Filter: FILTERS },
-  run({ world }, parameters) {
-    const found = pick(
-      world.instanceTypes,
-      parameters.InstanceType,
-      (name) =>
-        new AwsError(
-          "InvalidInstanceType",
-          `The following supplied instance types do not exist: [${name}]`,
-        ),
-    );
-    const matching = applyFilters(found, parameters.Filter, {
-      "instance-type": ({ name }) => [name],
-      "processor-info.supported-architecture": ({ architecture }) => [architecture],
-      "burstable-performance-supported": ({ burstable }) => [String(burstable)],
-    });
-    const page = pageOf(matching, parameters, byPosition, TYPE_PAGE_BOUNDS);
-    const instanceTypeSet = page.items.map((type) => ({
-      instanceType: type.name,
-      currentGeneration: true,
-      supportedRootDeviceTypes: ["ebs"],
-      supportedVirtualizationTypes: ["hvm"],
-      hypervisor: "nitro",
-      bareMetal: false,
-      processorInfo: { supportedArchitectures: [type.architecture] },
-      vCpuInfo: {
-        defaultVCpus: type.vcpus,
-        defaultCores: Math.max(1, type.vcpus / 2),
-        defaultThreadsPerCore: type.vcpus > 1 ? 2 : 1,
-      },
-      memoryInfo: { sizeInMiB: type.memoryMib },
-      ebsInfo: { ebsOptimizedSupport: "default", nvmeSupport: "required" },
-      burstablePerformanceSupported: type.burstable,
-      hibernationSupported: false,
-    }));
-    return { instanceTypeSet, nextToken: page.nextToken };
-  },
-});

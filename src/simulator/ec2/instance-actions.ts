@@ -147,6 +147,7 @@ export const describeInstanceAttribute = defineAction({
       userData: instance?.userData === undefined ? {} : { value: instance.userData },
       disableApiTermination: { value: instance?.disableApiTermination },
       disableApiStop: { value: instance?.disableApiStop },
+      sourceDestCheck: { value: instance?.networkInterfaces[0]?.sourceDestCheck ?? true },
       instanceInitiatedShutdownBehavior: { value: instance?.shutdownBehavior },
       instanceType: { value: instance?.instanceType },
     };

@@ -1,4 +1,5 @@
 import {
+  type BootMode,
   INSTANCE_STATE_CODES,
   type Instance,
   type InstanceState,
@@ -7,6 +8,7 @@ import {
   type WireRecord,
 } from "../records.ts";
 import type { World } from "../world.ts";
+import { spotRequestId } from "./spot-actions.ts";
 
 /** A time as EC2 writes it. */
 export function isoTime(atMs: number): string {
@@ -53,8 +55,8 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     instanceId: instance.id,
     imageId: instance.imageId,
     instanceState: stateView(instance.state),
-    privateDnsName: isGone ? "" : privateDnsName(world, primary),
-    dnsName: publicDnsName(world, instance),
+    privateDnsName: isGone ? "" : privateDnsName(world, instance),
+    dnsName: publicDnsName(world, instance.publicIp),
     reason: instance.stateTransitionReason,
     keyName: instance.keyName,
     amiLaunchIndex: instance.launchIndex,
@@ -67,14 +69,19 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     ipAddress: instance.publicIp,
     architecture: image?.architecture ?? "x86_64",
     rootDeviceName: image?.rootDeviceName ?? "/dev/xvda",
-    rootDeviceType: "ebs",
-    virtualizationType: "hvm",
+    rootDeviceType: image?.rootDeviceType ?? "ebs",
+    virtualizationType: image?.virtualizationType ?? "hvm",
     hypervisor: "xen",
-    enaSupport: true,
+    bootMode: image?.bootMode,
+    currentInstanceBootMode: currentBootMode(world, instance),
+    tpmSupport: image?.tpmSupport,
+    enaSupport: image?.enaSupport ?? true,
     platformDetails: "Linux/UNIX",
     usageOperation: "RunInstances",
     clientToken: instance.clientToken,
     instanceLifecycle: instance.lifecycle,
+    spotInstanceRequestId: instance.lifecycle && spotRequestId(world, instance),
+    operator: { managed: false, ...instance.operator },
     stateReason: instance.stateReason && { ...instance.stateReason },
     blockDeviceMapping: volumesView(world, instance, asOfMs),
     networkInterfaceSet: isGone
@@ -87,6 +94,7 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
     },
     tagSet: tagsView(instance.tags),
     ...instance.shown,
+    sourceDestCheck: primary?.sourceDestCheck ?? true,
     metadataOptions: {
       ...(instance.shown.metadataOptions as WireRecord),
       state: instance.state === "pending" ? "pending" : "applied",
@@ -95,13 +103,23 @@ function instanceView(world: World, instance: Instance, asOfMs?: number): WireRe
   };
 }
 
-/** In the oldest region names have no region (EC2 guide, instance hostnames). */
-function privateDnsName({ region }: World, nic: NetworkInterface | undefined): string {
-  const domain = region === "us-east-1" ? "ec2.internal" : `${region}.compute.internal`;
-  return `ip-${nic?.privateIp.replaceAll(".", "-")}.${domain}`;
+/** What an AMI that leaves it open starts by is up to the instance type (EC2 guide, boot modes). */
+function currentBootMode(world: World, { imageId, instanceType }: Instance): BootMode {
+  const supported = world.instanceTypes.get(instanceType)?.supportedBootModes ?? [];
+  const wanted = world.images.get(imageId)?.bootMode;
+  if (wanted === "uefi-preferred") return supported.includes("uefi") ? "uefi" : "legacy-bios";
+  return wanted ?? supported[0] ?? "legacy-bios";
 }
 
-function publicDnsName(world: World, { publicIp }: Instance): string {
+/** In the oldest region names have no region (EC2 guide, instance hostnames). */
+function privateDnsName({ region }: World, { id, networkInterfaces, shown }: Instance): string {
+  const domain = region === "us-east-1" ? "ec2.internal" : `${region}.compute.internal`;
+  const { hostnameType } = shown.privateDnsNameOptions as WireRecord;
+  if (hostnameType === "resource-name") return `${id}.${domain}`;
+  return `ip-${networkInterfaces[0]?.privateIp.replaceAll(".", "-")}.${domain}`;
+}
+
+function publicDnsName(world: World, publicIp: string | undefined): string {
   if (publicIp === undefined) return "";
   return `ec2-${publicIp.replaceAll(".", "-")}.${world.region}.compute.amazonaws.com`;
 }
@@ -129,15 +147,23 @@ function volumesView(world: World, instance: Instance, asOfMs?: number): readonl
   });
 }
 
+/** The public address that stands for a private one, and whose it is. */
+function publicAddressOf(
+  { accountId }: World,
+  { publicIp, publicIpOwner, networkInterfaces }: Instance,
+  nic: NetworkInterface,
+  privateIp: string,
+): { readonly ip?: string; readonly owner?: string } {
+  if (privateIp === networkInterfaces[0]?.privateIp) return { ip: publicIp, owner: publicIpOwner };
+  return { ip: nic.elasticIps?.[privateIp], owner: accountId };
+}
+
 function networkInterfaceView(world: World, instance: Instance, nic: NetworkInterface): WireRecord {
-  const association =
-    nic.deviceIndex === 0 && instance.publicIp !== undefined
-      ? {
-          publicIp: instance.publicIp,
-          ipOwnerId: instance.publicIpOwner,
-          publicDnsName: publicDnsName(world, instance),
-        }
-      : undefined;
+  const association = (privateIp: string) => {
+    const { ip, owner } = publicAddressOf(world, instance, nic, privateIp);
+    if (ip === undefined) return undefined;
+    return { publicIp: ip, ipOwnerId: owner, publicDnsName: publicDnsName(world, ip) };
+  };
   return {
     networkInterfaceId: nic.id,
     subnetId: nic.subnetId,
@@ -147,7 +173,7 @@ function networkInterfaceView(world: World, instance: Instance, nic: NetworkInte
     status: "in-use",
     interfaceType: "interface",
     privateIpAddress: nic.privateIp,
-    sourceDestCheck: true,
+    sourceDestCheck: nic.sourceDestCheck ?? true,
     groupSet: groupsView(world, nic.groupIds),
     attachment: {
       attachmentId: nic.id.replace("eni-", "eni-attach-"),
@@ -157,8 +183,15 @@ function networkInterfaceView(world: World, instance: Instance, nic: NetworkInte
       status: instance.state === "pending" ? "attaching" : "attached",
       deleteOnTermination: nic.deleteOnTermination,
     },
-    association,
-    privateIpAddressesSet: [{ primary: true, privateIpAddress: nic.privateIp, association }],
-    ipv6AddressesSet: nic.ipv6Addresses.map((ipv6Address) => ({ ipv6Address })),
+    association: association(nic.privateIp),
+    privateIpAddressesSet: [nic.privateIp, ...(nic.secondaryIps ?? [])].map((ip, index) => ({
+      primary: index === 0,
+      privateIpAddress: ip,
+      association: association(ip),
+    })),
+    ipv6AddressesSet: nic.ipv6Addresses.map((ipv6Address, index) => ({
+      ipv6Address,
+      isPrimaryIpv6: index === 0 && nic.hasPrimaryIpv6 === true,
+    })),
   };
 }

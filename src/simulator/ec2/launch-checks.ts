@@ -1,5 +1,6 @@
 import { AwsError } from "../errors.ts";
-import type { Image } from "../records.ts";
+import type { BlockDevice, Image, InstanceType } from "../records.ts";
+import type { EbsParameters } from "./launch-volumes.ts";
 import type { RunParameters } from "./run-parameters.ts";
 
 /** EC2's limit of user data, in bytes before they are encoded. */
@@ -42,6 +43,8 @@ export function checkOptions(parameters: RunParameters): void {
       "Hibernation and Nitro Enclaves cannot be enabled on the same instance.",
     );
   }
+  checkMetadataOptions(parameters);
+  checkMarket(parameters);
   if (UserData === undefined) return;
   if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(UserData)) {
     throw new AwsError("InvalidParameterValue", "Invalid BASE64 encoding of user data.");
@@ -49,6 +52,85 @@ export function checkOptions(parameters: RunParameters): void {
   if (Buffer.from(UserData, "base64").length > MAX_USER_DATA_BYTES) {
     throw new AwsError("InvalidParameterValue", "User data is limited to 16384 bytes");
   }
+}
+
+function checkMetadataOptions({ MetadataOptions: options = {} }: RunParameters): void {
+  const { HttpEndpoint, HttpPutResponseHopLimit: hopLimit = 1, ...others } = options;
+  if (hopLimit < 1 || hopLimit > 64) {
+    throw new AwsError(
+      "InvalidParameterValue",
+      `Value (${hopLimit}) for parameter httpPutResponseHopLimit is invalid. It must be between 1 and 64.`,
+    );
+  }
+  const isMore = options.HttpPutResponseHopLimit !== undefined || Object.keys(others).length > 0;
+  if (HttpEndpoint === "disabled" && isMore) {
+    throw new AwsError(
+      "InvalidParameterCombination",
+      "Metadata options may not be specified when the HTTP endpoint is disabled.",
+    );
+  }
+}
+
+/** A persistent request needs an instance that can be stopped (API reference, SpotMarketOptions). */
+function checkMarket({ InstanceMarketOptions: market }: RunParameters): void {
+  if (market?.MarketType !== undefined && market.MarketType !== "spot") {
+    throw new AwsError(
+      "InvalidParameterValue",
+      `Invalid value '${market.MarketType}' for MarketType.`,
+    );
+  }
+  const { SpotInstanceType, InstanceInterruptionBehavior = "terminate" } =
+    market?.SpotOptions ?? {};
+  if (SpotInstanceType === "persistent" && InstanceInterruptionBehavior === "terminate") {
+    throw new AwsError(
+      "InvalidParameterCombination",
+      "Persistent Spot Instance requests need the interruption behavior stop or hibernate.",
+    );
+  }
+}
+
+/** Throws the AwsError for what an instance type cannot have. */
+export function checkType(parameters: RunParameters, type: InstanceType): void {
+  if (parameters.CreditSpecification !== undefined && !type.burstable) {
+    throw new AwsError(
+      "InvalidParameterCombination",
+      `The CreditSpecification parameter is not supported for instance type ${type.name}.`,
+    );
+  }
+  if (parameters.EbsOptimized === true && type.ebsOptimized === "unsupported") {
+    throw new AwsError(
+      "Unsupported",
+      "EBS-optimized instances are not supported for your requested configuration. Please check the " +
+        "documentation for supported configurations.",
+    );
+  }
+  const weighting = parameters.NetworkPerformanceOptions?.BandwidthWeighting ?? "default";
+  if (weighting !== "default" && !type.bandwidthWeightings?.includes(weighting)) {
+    throw new AwsError(
+      "InvalidParameterCombination",
+      `The bandwidth weighting '${weighting}' is not supported for instance type ${type.name}.`,
+    );
+  }
+}
+
+/** Types of volumes whose operations a second are chosen; those of the others follow from their size. */
+const PROVISIONED_TYPES = ["gp3", "io1", "io2"];
+
+/** Throws AwsError InvalidParameterCombination for a performance that a type of volume cannot have. */
+function checkVolumeType(ebs: EbsParameters, ofImage: BlockDevice | undefined): void {
+  const type = ebs.VolumeType ?? ofImage?.volumeType ?? "gp2";
+  const refusal =
+    (ebs.Iops !== undefined &&
+      !PROVISIONED_TYPES.includes(type) &&
+      `The parameter iops is not supported for ${type} volumes.`) ||
+    (ebs.Iops === undefined &&
+      type.startsWith("io") &&
+      (type !== ofImage?.volumeType || ofImage.iops === undefined) &&
+      `The parameter iops must be specified for ${type} volumes.`) ||
+    (ebs.Throughput !== undefined &&
+      type !== "gp3" &&
+      "throughput can only be specified for volumeType gp3.");
+  if (refusal) throw new AwsError("InvalidParameterCombination", refusal);
 }
 
 /** Throws the AwsError for a volume smaller than its snapshot, or a device name given twice. */
@@ -61,6 +143,7 @@ export function checkBlockDevices(parameters: RunParameters, image: Image): void
     seen.add(name);
     const ofImage = image.blockDevices.find(({ deviceName }) => deviceName === name);
     const sizeGib = ebs?.VolumeSize;
+    if (ebs !== undefined) checkVolumeType(ebs, ofImage);
     if (ofImage !== undefined && sizeGib !== undefined && sizeGib < ofImage.sizeGib) {
       throw new AwsError(
         "InvalidBlockDeviceMapping",

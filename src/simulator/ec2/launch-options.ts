@@ -1,5 +1,6 @@
 import type { WireRecord, WireValue } from "../records.ts";
 import type { LaunchPlan } from "./launch-plan.ts";
+import { privateDnsNameOptions } from "./network-actions.ts";
 import type { RunParameters } from "./run-parameters.ts";
 
 /**
@@ -8,13 +9,12 @@ import type { RunParameters } from "./run-parameters.ts";
  */
 export function shownOptions(
   parameters: RunParameters,
-  { image, type }: Pick<LaunchPlan, "image" | "type">,
+  { image, type, subnet }: Pick<LaunchPlan, "image" | "type" | "subnet">,
 ): WireRecord {
   const imdsV2 = image.imdsSupport === "v2.0";
   return {
     monitoring: { state: parameters.Monitoring?.Enabled === true ? "enabled" : "disabled" },
     ebsOptimized: parameters.EbsOptimized ?? false,
-    sourceDestCheck: true,
     placement: { groupName: "", tenancy: "default", ...shown(parameters.Placement) },
     metadataOptions: {
       // An image made for IMDSv2 asks for tokens, and lets containers reach the service.
@@ -37,9 +37,7 @@ export function shownOptions(
     hibernationOptions: { configured: false, ...shown(parameters.HibernationOptions) },
     enclaveOptions: { enabled: false, ...shown(parameters.EnclaveOptions) },
     privateDnsNameOptions: {
-      hostnameType: "ip-name",
-      enableResourceNameDnsARecord: false,
-      enableResourceNameDnsAAAARecord: false,
+      ...privateDnsNameOptions(subnet),
       ...shown(parameters.PrivateDnsNameOptions),
     },
     maintenanceOptions: { autoRecovery: "default", ...shown(parameters.MaintenanceOptions) },

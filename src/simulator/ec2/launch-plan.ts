@@ -3,7 +3,8 @@ import { required } from "../params.ts";
 import type { Image, InstanceType, Subnet, Tag } from "../records.ts";
 import type { World } from "../world.ts";
 import { groupNotFound, imageNotFound, keyPairNotFound, subnetNotFound } from "./find.ts";
-import { checkBlockDevices, checkNetwork, checkOptions } from "./launch-checks.ts";
+import { checkCompatibility } from "./image-checks.ts";
+import { checkBlockDevices, checkNetwork, checkOptions, checkType } from "./launch-checks.ts";
 import { freeAddresses } from "./network-actions.ts";
 import type { RunParameters } from "./run-parameters.ts";
 import { checkTags } from "./tag-actions.ts";
@@ -37,13 +38,9 @@ export function planLaunch(world: World, parameters: RunParameters): LaunchPlan 
   checkNetwork(parameters);
   checkOptions(parameters);
   const image = findImage(world, required("ec2", "ImageId", parameters.ImageId));
-  const type = findType(world, required("ec2", "InstanceType", parameters.InstanceType), image);
-  if (parameters.CreditSpecification !== undefined && !type.burstable) {
-    throw new AwsError(
-      "InvalidParameterCombination",
-      `The CreditSpecification parameter is not supported for instance type ${type.name}.`,
-    );
-  }
+  const type = findType(world, required("ec2", "InstanceType", parameters.InstanceType));
+  checkCompatibility(image, type);
+  checkType(parameters, type);
   const { KeyName: keyName } = parameters;
   if (keyName !== undefined && !world.keyPairs.has(keyName)) throw keyPairNotFound(keyName);
   const subnet = findSubnet(world, parameters);
@@ -67,18 +64,12 @@ function findImage(world: World, id: string): Image {
   );
 }
 
-function findType(world: World, name: string, image: Image): InstanceType {
+function findType(world: World, name: string): InstanceType {
   const type = world.instanceTypes.get(name);
   if (type === undefined) {
     throw new AwsError("InvalidParameterValue", `Invalid value '${name}' for InstanceType.`);
   }
-  if (type.architecture === image.architecture) return type;
-  throw new AwsError(
-    "InvalidParameterValue",
-    `The architecture '${type.architecture}' of the specified instance type does not match the ` +
-      `architecture '${image.architecture}' of the specified AMI. Specify an instance type and an AMI that ` +
-      "have matching architectures, and try again.",
-  );
+  return type;
 }
 
 /**

@@ -41,16 +41,25 @@ export function createVolumes(
   });
 }
 
-type EbsParameters = NonNullable<NonNullable<RunParameters["BlockDeviceMapping"]>[number]["Ebs"]>;
+/** What a request says of one volume. */
+export type EbsParameters = NonNullable<
+  NonNullable<RunParameters["BlockDeviceMapping"]>[number]["Ebs"]
+>;
 
 function volumeSettings(ebs: EbsParameters, ofImage: BlockDevice | undefined) {
   const volumeType = ebs.VolumeType ?? ofImage?.volumeType ?? "gp2";
+  const sizeGib = ebs.VolumeSize ?? ofImage?.sizeGib ?? 8;
+  // What the image says of another type means nothing for this one.
+  const inherited = volumeType === ofImage?.volumeType ? ofImage : undefined;
   const baseline = volumeType === "gp3" ? GP3_BASELINE : undefined;
+  // The baseline of gp2, which cannot be chosen, grows with its size.
+  const bySize = volumeType === "gp2" ? Math.min(16_000, Math.max(100, 3 * sizeGib)) : undefined;
   return {
-    sizeGib: ebs.VolumeSize ?? ofImage?.sizeGib ?? 8,
+    sizeGib,
     volumeType,
-    iops: ebs.Iops ?? baseline?.iops,
-    throughputMibps: ebs.Throughput ?? baseline?.throughputMibps,
+    iops: ebs.Iops ?? inherited?.iops ?? baseline?.iops ?? bySize,
+    throughputMibps: ebs.Throughput ?? inherited?.throughputMibps ?? baseline?.throughputMibps,
+    initializationRateMibps: ebs.VolumeInitializationRate,
     encrypted: ebs.Encrypted ?? ofImage?.encrypted ?? false,
     kmsKeyId: ebs.KmsKeyId,
     snapshotId: ebs.SnapshotId ?? ofImage?.snapshotId ?? "",

@@ -1,7 +1,6 @@
 import { defineAction } from "../action.ts";
-import { AwsError } from "../errors.ts";
 import { FILTERS } from "../params.ts";
-import type { Subnet, WireRecord } from "../records.ts";
+import type { PrivateDnsNameOptions, Subnet, WireRecord } from "../records.ts";
 import type { World } from "../world.ts";
 import { applyFilters, type FilterFields } from "./filters.ts";
 import { groupNotFound, keyPairNotFound, pick, subnetNotFound } from "./find.ts";
@@ -52,16 +51,23 @@ function subnetView(world: World, subnet: Subnet): WireRecord {
     defaultForAz: false,
     mapPublicIpOnLaunch: subnet.mapPublicIpOnLaunch,
     mapCustomerOwnedIpOnLaunch: false,
-    assignIpv6AddressOnCreation: false,
+    assignIpv6AddressOnCreation: subnet.assignIpv6AddressOnCreation ?? false,
     ipv6CidrBlockAssociationSet: [],
     ipv6Native: false,
     enableDns64: false,
-    privateDnsNameOptionsOnLaunch: {
+    privateDnsNameOptionsOnLaunch: { ...privateDnsNameOptions(subnet) },
+  };
+}
+
+/** What a subnet gives a launch that says nothing of its host name. */
+export function privateDnsNameOptions(subnet: Subnet): PrivateDnsNameOptions {
+  return (
+    subnet.privateDnsNameOptionsOnLaunch ?? {
       hostnameType: "ip-name",
       enableResourceNameDnsARecord: false,
       enableResourceNameDnsAAAARecord: false,
-    },
-  };
+    }
+  );
 }
 
 /**
@@ -73,7 +79,8 @@ export function freeAddresses(world: World, subnet: Subnet): number {
     .list()
     .filter(({ state }) => state !== "terminated")
     .flatMap(({ networkInterfaces }) => networkInterfaces)
-    .filter(({ subnetId }) => subnetId === subnet.id).length;
+    .filter(({ subnetId }) => subnetId === subnet.id)
+    .flatMap(({ privateIp, secondaryIps = [] }) => [privateIp, ...secondaryIps]).length;
   return subnet.usableAddresses - used;
 }
 
@@ -140,35 +147,3 @@ const KEY_AGE_MS = 365 * 24 * 60 * 60 * 1000;
 function fingerprint(world: World, id: string): string {
   return (world.random.hex(`fingerprint:${id}`, 40).match(/../g) ?? []).join(":");
 }
-
-/** DescribeAddresses: the Elastic IP addresses that instances hold; others are not modelled. */
-export const describeAddresses = defineAction({
-  fields: { PublicIp: { list: "string" }, Filter: FILTERS, DryRun: "boolean" },
-  run({ world, asOfMs }, parameters) {
-    const holders = world.instances
-      .list(asOfMs)
-      .filter(({ publicIp, publicIpOwner }) => publicIp && publicIpOwner === world.accountId);
-    const byAddress = new Map(holders.map((holder) => [holder.publicIp ?? "", holder]));
-    const found = pick(
-      byAddress,
-      parameters.PublicIp,
-      (address) => new AwsError("InvalidAddress.NotFound", `Address '${address}' not found.`),
-    );
-    const matching = applyFilters(found, parameters.Filter, {
-      "instance-id": ({ id }) => [id],
-      "public-ip": ({ publicIp }) => [publicIp],
-    });
-    const addressesSet = matching.map(({ id, publicIp, networkInterfaces }) => ({
-      publicIp,
-      allocationId: `eipalloc-${id.slice("i-".length)}`,
-      associationId: `eipassoc-${id.slice("i-".length)}`,
-      domain: "vpc",
-      instanceId: id,
-      networkInterfaceId: networkInterfaces[0]?.id,
-      networkInterfaceOwnerId: world.accountId,
-      privateIpAddress: networkInterfaces[0]?.privateIp,
-      tagSet: [],
-    }));
-    return { addressesSet };
-  },
-});

@@ -32,6 +32,7 @@ export const runInstances = defineAction({
     if (parameters.DryRun === true) throw dryRunSucceeded();
     // A token is bound by the first attempt even when that fails for want of capacity.
     if (key !== undefined) world.launchRequests.set(key, request);
+    refuseBeyondQuota(world, plan);
     refuseWithoutCapacity(world, plan);
     const reservationId = newId(world, "r");
     const instances = Array.from({ length: plan.count }, (_, launchIndex) =>
@@ -90,6 +91,23 @@ function replayLaunch(
   return answer(world, instances);
 }
 
+/** Stopped and terminated instances do not count (EC2 guide, On-Demand instance limits). */
+function refuseBeyondQuota({ instances, instanceTypes, quotas }: World, plan: LaunchPlan): void {
+  const limit = quotas.vcpus ?? Number.POSITIVE_INFINITY;
+  const used = instances
+    .list()
+    .filter(({ state }) => state !== "stopped" && state !== "terminated")
+    .map(({ instanceType }) => instanceTypes.get(instanceType)?.vcpus ?? 0)
+    .reduce((sum, vcpus) => sum + vcpus, 0);
+  if (used + plan.count * plan.type.vcpus <= limit) return;
+  throw new AwsError(
+    "VcpuLimitExceeded",
+    `You have requested more vCPU capacity than your current vCPU limit of ${limit} allows for the ` +
+      "instance bucket that the specified instance type belongs to. Please visit " +
+      "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
+  );
+}
+
 /** A server error, so that SDKs retry it at once (EC2 guide, error codes). */
 function refuseWithoutCapacity(world: World, { subnet, type }: LaunchPlan): void {
   if (!world.zonesWithoutCapacity.has(subnet.zone)) return;
@@ -113,6 +131,7 @@ function launchOne(
 ): Instance {
   const id = newId(world, "i");
   const { image, subnet } = plan;
+  const isSpot = parameters.InstanceMarketOptions?.MarketType === "spot";
   const networkInterfaces = networkInterfacesOf(world, parameters, plan);
   const instance: Instance = {
     id,
@@ -139,9 +158,12 @@ function launchOne(
     userData: parameters.UserData || undefined,
     disableApiTermination: parameters.DisableApiTermination ?? false,
     disableApiStop: parameters.DisableApiStop ?? false,
-    shutdownBehavior: parameters.InstanceInitiatedShutdownBehavior ?? "stop",
+    // A one-time Spot Instance cannot be stopped.
+    shutdownBehavior:
+      parameters.InstanceInitiatedShutdownBehavior ?? (isSpot ? "terminate" : "stop"),
     cpuCredits: plan.type.burstable ? creditsOf(parameters, plan) : undefined,
     volumeIds: createVolumes(world, parameters, plan, id),
+    lifecycle: isSpot ? "spot" : undefined,
     shown: shownOptions(parameters, plan),
     answer: "timeout",
     answerIsForced: false,
@@ -163,27 +185,38 @@ function creditsOf(parameters: RunParameters, { type }: LaunchPlan): string {
 function networkInterfacesOf(
   world: World,
   parameters: RunParameters,
-  { subnet, groupIds }: LaunchPlan,
+  plan: LaunchPlan,
 ): readonly NetworkInterface[] {
-  const ipv6AddressCount = parameters.Ipv6AddressCount;
-  const wanted = parameters.NetworkInterface ?? [{ Ipv6AddressCount: ipv6AddressCount }];
+  const { subnet, groupIds } = plan;
+  const { Ipv6AddressCount, EnablePrimaryIpv6: PrimaryIpv6 } = parameters;
+  const wanted = parameters.NetworkInterface ?? [{ Ipv6AddressCount, PrimaryIpv6 }];
   return wanted.map((nic, index) => ({
     id: newId(world, "eni"),
     deviceIndex: nic.DeviceIndex ?? index,
     subnetId: nic.SubnetId ?? subnet.id,
     groupIds: nic.SecurityGroupId ?? groupIds,
     privateIp: nextAddress(world, nic.SubnetId ?? subnet.id),
-    ipv6Addresses: Array.from({ length: nic.Ipv6AddressCount ?? 0 }, () => {
-      const host = world.random.hex(`ipv6:${world.next("ipv6")}`, 4);
-      return `2001:db8:${subnet.prefix.split(".")[2]}::${host}`;
-    }),
+    ipv6Addresses: Array.from(
+      { length: nic.Ipv6AddressCount ?? givenIpv6(world, nic, plan) },
+      () => {
+        const host = world.random.hex(`ipv6:${world.next("ipv6")}`, 4);
+        return `2001:db8:${subnet.prefix.split(".")[2]}::${host}`;
+      },
+    ),
+    hasPrimaryIpv6: nic.PrimaryIpv6,
     deleteOnTermination: nic.DeleteOnTermination ?? true,
     description: nic.Description ?? "",
   }));
 }
 
+/** IPv6 addresses of an interface that asks for no number: the subnet decides (CreateNetworkInterface). */
+function givenIpv6(world: World, nic: { SubnetId?: string }, { subnet }: LaunchPlan): number {
+  const itsSubnet = world.subnets.get(nic.SubnetId ?? subnet.id);
+  return itsSubnet?.assignIpv6AddressOnCreation ? 1 : 0;
+}
+
 /** The next address of a subnet: nobody's for a long time, as AWS too hands them out in turn. */
-function nextAddress(world: World, subnetId: string): string {
+export function nextAddress(world: World, subnetId: string): string {
   const prefix = world.subnets.get(subnetId)?.prefix ?? "10.0.0";
   return `${prefix}.${4 + (world.next(`address:${subnetId}`) % 251)}`;
 }

@@ -14,12 +14,25 @@ export const RUN_INSTANCES_FIELDS = {
   UserData: "string",
   EbsOptimized: "boolean",
   Ipv6AddressCount: "integer",
+  EnablePrimaryIpv6: "boolean",
   InstanceInitiatedShutdownBehavior: "string",
   DisableApiStop: "boolean",
   DisableApiTermination: "boolean",
   Monitoring: { fields: { Enabled: "boolean" } },
   IamInstanceProfile: { fields: { Arn: "string", Name: "string" } },
   CreditSpecification: { fields: { CpuCredits: "string" } },
+  InstanceMarketOptions: {
+    fields: {
+      MarketType: "string",
+      SpotOptions: {
+        fields: {
+          InstanceInterruptionBehavior: "string",
+          MaxPrice: "string",
+          SpotInstanceType: "string",
+        },
+      },
+    },
+  },
   HibernationOptions: { fields: { Configured: "boolean" } },
   EnclaveOptions: { fields: { Enabled: "boolean" } },
   MaintenanceOptions: { fields: { AutoRecovery: "string" } },

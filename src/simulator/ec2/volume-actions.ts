@@ -59,6 +59,7 @@ function volumeView(volume: Volume): WireRecord {
     volumeType: volume.volumeType,
     iops: volume.iops,
     throughput: volume.throughputMibps,
+    volumeInitializationRate: volume.initializationRateMibps,
     encrypted: volume.encrypted,
     kmsKeyId: volume.kmsKeyId,
     multiAttachEnabled: false,

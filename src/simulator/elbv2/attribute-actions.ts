@@ -1,5 +1,7 @@
 import { defineAction } from "../action.ts";
-import type { Listener, LoadBalancer, WireRecord } from "../records.ts";
+import type { LoadBalancer } from "../balancer-records.ts";
+import type { Listener } from "../listener-records.ts";
+import type { WireRecord } from "../records.ts";
 import { findListener, findLoadBalancer, findTargetGroup } from "./find.ts";
 import { MARKED, markedPage } from "./paging.ts";
 

@@ -1,6 +1,7 @@
+import type { LoadBalancer, TargetGroup } from "../balancer-records.ts";
 import { AwsError } from "../errors.ts";
+import type { Listener } from "../listener-records.ts";
 import { required } from "../params.ts";
-import type { Listener, LoadBalancer, TargetGroup } from "../records.ts";
 import type { World } from "../world.ts";
 
 const ELB = "elasticloadbalancing";

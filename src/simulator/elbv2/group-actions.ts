@@ -1,6 +1,7 @@
 import { defineAction } from "../action.ts";
+import type { LoadBalancer, TargetGroup } from "../balancer-records.ts";
 import { AwsError } from "../errors.ts";
-import type { LoadBalancer, TargetGroup, WireRecord } from "../records.ts";
+import type { WireRecord } from "../records.ts";
 import { checkArn, findTargetGroup } from "./find.ts";
 import { MARKED, markedPage } from "./paging.ts";
 
@@ -107,7 +108,7 @@ function loadBalancerView(balancer: LoadBalancer): WireRecord {
     LoadBalancerName: balancer.name,
     Scheme: "internet-facing",
     VpcId: balancer.vpcId,
-    State: { Code: "active" },
+    State: { Code: balancer.stateCode },
     Type: balancer.type,
     AvailabilityZones: balancer.zones.map(({ zone, subnetId }) => ({
       ZoneName: zone,

@@ -1,6 +1,7 @@
 import { defineAction } from "../action.ts";
 import { AwsError } from "../errors.ts";
-import type { Listener, WireRecord } from "../records.ts";
+import type { Listener, ListenerAction } from "../listener-records.ts";
+import type { WireRecord } from "../records.ts";
 import type { World } from "../world.ts";
 import { checkArn, findListener, findLoadBalancer } from "./find.ts";
 import { MARKED, markedPage } from "./paging.ts";
@@ -34,8 +35,8 @@ function listenersOf(world: World, loadBalancerArn: string): readonly Listener[]
 }
 
 /**
- * DescribeRules: by ARNs, or all of a listener; one of the two must be there. A listener has its
- * default rule only.
+ * DescribeRules: by ARNs, or all of a listener by their priority; one of the two must be there. The
+ * default rule is the last.
  */
 export const describeRules = defineAction({
   fields: { ListenerArn: "string", RuleArns: { list: "string" }, ...MARKED },
@@ -44,21 +45,53 @@ export const describeRules = defineAction({
     if ((listenerArn === undefined) === (arns === undefined)) {
       throw new AwsError("ValidationError", "You must specify either a listener or rules");
     }
-    const found = arns?.map((arn) => listenerOfRule(world, arn)) ?? [
-      findListener(world, listenerArn),
-    ];
+    const found =
+      arns?.map((arn) => findRule(world, arn)) ?? rulesOf(findListener(world, listenerArn));
     const page = markedPage(found, parameters);
-    return { Rules: page.items.map(defaultRuleView), NextMarker: page.nextMarker };
+    return { Rules: page.items.map(({ view }) => view), NextMarker: page.nextMarker };
   },
 });
 
-function listenerOfRule(world: World, arn: string): Listener {
+function findRule(world: World, arn: string): ShownRule {
   checkArn("listener rule", arn);
-  const listener = [...world.listeners.values()].find(
-    ({ defaultRuleArn }) => defaultRuleArn === arn,
-  );
-  if (listener === undefined) throw new AwsError("RuleNotFound", "One or more rules not found");
-  return listener;
+  const all = [...world.listeners.values()].flatMap(rulesOf);
+  const rule = all.find((one) => one.arn === arn);
+  if (rule === undefined) throw new AwsError("RuleNotFound", "One or more rules not found");
+  return rule;
+}
+
+interface ShownRule {
+  readonly arn: string;
+  readonly view: WireRecord;
+}
+
+/** All rules of a listener, the default one last. */
+export function rulesOf(listener: Listener): readonly ShownRule[] {
+  const { defaultRuleArn, defaultActions, rules } = listener;
+  const own = rules.map(({ arn, priority, pathPattern, actions }) => ({
+    arn,
+    view: {
+      RuleArn: arn,
+      Priority: String(priority),
+      Conditions: [
+        {
+          Field: "path-pattern",
+          Values: [pathPattern],
+          PathPatternConfig: { Values: [pathPattern] },
+        },
+      ],
+      Actions: actionsView(actions),
+      IsDefault: false,
+    },
+  }));
+  const view = {
+    RuleArn: defaultRuleArn,
+    Priority: "default",
+    Conditions: [],
+    Actions: actionsView(defaultActions),
+    IsDefault: true,
+  };
+  return [...own, { arn: defaultRuleArn, view }];
 }
 
 function listenerView(listener: Listener): WireRecord {
@@ -67,29 +100,54 @@ function listenerView(listener: Listener): WireRecord {
     LoadBalancerArn: listener.loadBalancerArn,
     Port: listener.port,
     Protocol: listener.protocol,
-    DefaultActions: [forwardView(listener)],
+    DefaultActions: actionsView(listener.defaultActions),
   };
 }
 
-function defaultRuleView(listener: Listener): WireRecord {
-  return {
-    RuleArn: listener.defaultRuleArn,
-    Priority: "default",
-    Conditions: [],
-    Actions: [forwardView(listener)],
-    IsDefault: true,
-  };
+function actionsView(actions: readonly ListenerAction[]): readonly WireRecord[] {
+  return actions.map((action, index) => ({
+    ...actionView(action),
+    // The order says something only where there are several.
+    Order: actions.length > 1 ? index + 1 : undefined,
+  }));
 }
 
-function forwardView({ targetGroupArn }: Listener): WireRecord {
-  return {
-    Type: "forward",
-    TargetGroupArn: targetGroupArn,
-    ForwardConfig: {
-      TargetGroups: [{ TargetGroupArn: targetGroupArn, Weight: 1 }],
-      TargetGroupStickinessConfig: { Enabled: false },
-    },
-  };
+function actionView(action: ListenerAction): WireRecord {
+  switch (action.type) {
+    case "fixed-response":
+      return {
+        Type: action.type,
+        FixedResponseConfig: { StatusCode: action.statusCode, ContentType: "text/plain" },
+      };
+    case "redirect":
+      return {
+        Type: action.type,
+        RedirectConfig: {
+          Protocol: "HTTPS",
+          Port: "443",
+          Host: "#{host}",
+          Path: "/#{path}",
+          Query: "#{query}",
+          StatusCode: action.statusCode,
+        },
+      };
+    case "forward": {
+      const { targetGroups, isPlain = false } = action;
+      const only = targetGroups.length === 1 ? targetGroups[0] : undefined;
+      const config = {
+        TargetGroups: targetGroups.map(({ targetGroupArn, weight }) => ({
+          TargetGroupArn: targetGroupArn,
+          Weight: weight,
+        })),
+        TargetGroupStickinessConfig: { Enabled: false },
+      };
+      return {
+        Type: action.type,
+        TargetGroupArn: only?.targetGroupArn,
+        ForwardConfig: isPlain ? undefined : config,
+      };
+    }
+  }
 }
 
 /** DescribeListenerCertificates: none, for no listener speaks TLS. */

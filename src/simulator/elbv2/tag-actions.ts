@@ -5,6 +5,7 @@ import type { Tag } from "../records.ts";
 import { isReservedKey, isTooMany, withTags } from "../tags.ts";
 import type { World } from "../world.ts";
 import { kindOf, type ResourceKind } from "./find.ts";
+import { rulesOf } from "./listener-actions.ts";
 
 const ELB = "elasticloadbalancing";
 
@@ -54,18 +55,18 @@ export const removeTags = defineAction({
 /** DescribeTags, of up to 20 resources of any kind. */
 export const describeTags = defineAction({
   fields: RESOURCE_ARNS,
-  run({ world }, parameters) {
+  run({ world, asOfMs }, parameters) {
     const arns = findResources(world, parameters.ResourceArns);
     const TagDescriptions = arns.map((arn) => ({
       ResourceArn: arn,
-      Tags: tagsOf(world, arn).map(({ key, value }) => ({ Key: key, Value: value })),
+      Tags: tagsOf(world, arn, asOfMs).map(({ key, value }) => ({ Key: key, Value: value })),
     }));
     return { TagDescriptions };
   },
 });
 
-function tagsOf(world: World, arn: string): readonly Tag[] {
-  return world.elbTags.get(arn) ?? [];
+function tagsOf(world: World, arn: string, asOfMs?: number): readonly Tag[] {
+  return world.elbTags.get(arn, asOfMs) ?? [];
 }
 
 /**
@@ -103,11 +104,18 @@ function exists(world: World, kind: ResourceKind, arn: string): boolean {
     case "listener":
       return world.listeners.has(arn);
     case "listener rule":
-      return [...world.listeners.values()].some(({ defaultRuleArn }) => defaultRuleArn === arn);
+      return [...world.listeners.values()].flatMap(rulesOf).some((rule) => rule.arn === arn);
   }
 }
 
-/** Throws the AwsError for keys that are reserved, given twice, or too long (API reference, Tag). */
+/** What keys and values may consist of (API reference, Tag). */
+const TAG_PATTERN = "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$";
+const TAG_TEXT = new RegExp(TAG_PATTERN, "u");
+
+/**
+ * Throws the AwsError for keys that are reserved or given twice, and for keys and values that are too
+ * long or consist of other characters than AWS takes (API reference, Tag).
+ */
 function checkTags(tags: readonly Tag[]): void {
   const seen = new Set<string>();
   for (const { key, value } of tags) {
@@ -117,8 +125,11 @@ function checkTags(tags: readonly Tag[]): void {
         "Tag keys starting with 'aws:' are reserved for internal use",
       );
     }
-    if (key.length > 128) throw tooLong(key, "key", 128);
-    if (value.length > 256) throw tooLong(value, "value", 256);
+    if (key.length > 128) throw invalid(key, "key", "have length less than or equal to 128");
+    if (value.length > 256) throw invalid(value, "value", "have length less than or equal to 256");
+    const pattern = `satisfy regular expression pattern: ${TAG_PATTERN}`;
+    if (!TAG_TEXT.test(key)) throw invalid(key, "key", pattern);
+    if (!TAG_TEXT.test(value)) throw invalid(value, "value", pattern);
     if (seen.has(key)) {
       throw new AwsError(
         "DuplicateTagKeys",
@@ -129,10 +140,10 @@ function checkTags(tags: readonly Tag[]): void {
   }
 }
 
-function tooLong(text: string, member: "key" | "value", highest: number): AwsError {
+function invalid(text: string, member: "key" | "value", must: string): AwsError {
   return new AwsError(
     "ValidationError",
     `1 validation error detected: Value '${text}' at 'tags.member.${member}' failed to satisfy ` +
-      `constraint: Member must have length less than or equal to ${highest}`,
+      `constraint: Member must ${must}`,
   );
 }

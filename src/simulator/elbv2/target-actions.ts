@@ -1,8 +1,9 @@
 import { defineAction } from "../action.ts";
+import type { Target, TargetGroup } from "../balancer-records.ts";
 import { AwsError } from "../errors.ts";
 import { isId } from "../ids.ts";
 import { required } from "../params.ts";
-import type { Instance, Target, TargetGroup, WireRecord } from "../records.ts";
+import type { Instance, WireRecord } from "../records.ts";
 import { deregisterTarget, type Health, healthOf, registerTarget, targetId } from "../targets.ts";
 import type { World } from "../world.ts";
 import { findTargetGroup } from "./find.ts";

@@ -1,7 +1,7 @@
 import type { Instance as Ec2Instance } from "@aws-sdk/client-ec2";
-import type { LaunchSource } from "../src/aws/ec2.ts";
-import type { Config } from "../src/config.ts";
-import type { LaunchTemplate } from "../src/launch.ts";
+import type { LaunchSource } from "../../src/aws/ec2.ts";
+import type { Config } from "../../src/config.ts";
+import type { LaunchTemplate } from "../../src/launch.ts";
 
 export const config: Config = {
   region: "eu-west-1",
@@ -16,6 +16,10 @@ export const config: Config = {
   bakeTimeSeconds: 0,
   subnetIds: [],
   tags: {},
+  liftTerminationProtection: false,
+  discardExtraVolumes: false,
+  discardExtraAddresses: false,
+  lock: true,
 };
 
 export const template: LaunchTemplate = {

@@ -6,8 +6,8 @@ import type {
   Volume,
 } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import { blockDeviceMappings, volumesLeftBehind } from "../src/launch-volumes.ts";
-import { plainInstance } from "./launch-source.ts";
+import { blockDeviceMappings, volumesLeftBehind } from "../../src/launch/volumes.ts";
+import { plainInstance } from "./source.ts";
 
 /** An AMI whose root device is called /dev/xvda. */
 function image(ImageId: string, devices: Record<string, EbsBlockDevice>): Image {
@@ -67,7 +67,11 @@ describe("the root volume", () => {
   });
 
   test.each<[string, Partial<Volume>, EbsBlockDevice]>([
-    ["a bigger size", { Size: 100 }, { VolumeSize: 100 }],
+    [
+      "a bigger size",
+      { Size: 100 },
+      { VolumeSize: 100, VolumeType: "gp3", Iops: 3000, Throughput: 125 },
+    ],
     ["another type", { VolumeType: "gp2", Iops: 100 }, { VolumeSize: 8, VolumeType: "gp2" }],
     [
       "more operations a second",
@@ -90,7 +94,18 @@ describe("the root volume", () => {
       { VolumeSize: 8, Encrypted: true, KmsKeyId: "arn:key" },
     ],
     ["encryption", { Encrypted: true }, { VolumeSize: 8, Encrypted: true }],
-  ])("keeps %s that was chosen at the old one's launch", (_name, changes, wanted) => {
+    [
+      "a rate at which its data is fetched",
+      { VolumeInitializationRate: 200 },
+      {
+        VolumeSize: 8,
+        VolumeType: "gp3",
+        Iops: 3000,
+        Throughput: 125,
+        VolumeInitializationRate: 200,
+      },
+    ],
+  ])("keeps %s", (_name, changes, wanted) => {
     expect(mappings({ "/dev/xvda": { ...rootVolume, ...changes } })).toEqual([
       { DeviceName: "/dev/xvda", Ebs: wanted },
     ]);
@@ -101,7 +116,7 @@ describe("the root volume", () => {
     const volumes = { "/dev/sda1": { ...rootVolume, Size: 100 } };
     const [mapping, ...others] = mappings(volumes, { oldAmis: [before], root: "/dev/sda1" });
     expect(others).toEqual([]);
-    expect(mapping).toEqual({ DeviceName: "/dev/xvda", Ebs: { VolumeSize: 100 } });
+    expect(mapping).toMatchObject({ DeviceName: "/dev/xvda", Ebs: { VolumeSize: 100 } });
   });
 
   test("is never smaller than the new AMI's, which EC2 would refuse", () => {
@@ -119,19 +134,36 @@ describe("the root volume", () => {
     expect(mappings({ "/dev/xvda": volume }, { newAmi })).toEqual([]);
   });
 
-  test("takes the new AMI's type where the type came with the old AMI", () => {
-    const before = image("ami-old", { "/dev/xvda": { ...eightGiB, VolumeType: "gp2" } });
-    const volume: Volume = { Size: 50, VolumeType: "gp2", Iops: 150 };
-    expect(mappings({ "/dev/xvda": volume }, { oldAmis: [before] })).toEqual([
-      { DeviceName: "/dev/xvda", Ebs: { VolumeSize: 50 } },
-    ]);
-  });
+  test.each<[string, EbsBlockDevice]>([
+    ["type", { VolumeType: "gp3" }],
+    ["operations a second", { VolumeType: "io2", Iops: 5000 }],
+  ])(
+    "keeps its own where the new AMI has another %s, whether or not the old AMI had it",
+    (_, settings) => {
+      const newAmi = image("ami-new", { "/dev/xvda": { ...eightGiB, ...settings } });
+      const before = image("ami-old", {
+        "/dev/xvda": { ...eightGiB, VolumeType: "io2", Iops: 900 },
+      });
+      const volume: Volume = { Size: 8, VolumeType: "io2", Iops: 900 };
+      for (const oldAmis of [[before], [oldImage], []]) {
+        expect(mappings({ "/dev/xvda": volume }, { newAmi, oldAmis })).toEqual([
+          { DeviceName: "/dev/xvda", Ebs: { VolumeSize: 8, VolumeType: "io2", Iops: 900 } },
+        ]);
+      }
+    },
+  );
 
-  test("takes the new AMI's type where the old AMI is gone and nobody can tell", () => {
-    const volume: Volume = { Size: 50, VolumeType: "gp2", Iops: 150 };
-    expect(mappings({ "/dev/xvda": volume }, { oldAmis: [] })).toEqual([
-      { DeviceName: "/dev/xvda", Ebs: { VolumeSize: 50 } },
+  test("keeps what is usual where the new AMI has more", () => {
+    const fast = { ...eightGiB, Iops: 6000, Throughput: 500 };
+    const newAmi = image("ami-new", { "/dev/xvda": fast });
+    expect(mappings({ "/dev/xvda": rootVolume }, { newAmi })).toEqual([
+      {
+        DeviceName: "/dev/xvda",
+        Ebs: { VolumeSize: 8, VolumeType: "gp3", Iops: 3000, Throughput: 125 },
+      },
     ]);
+    const same: Volume = { ...rootVolume, Iops: 6000, Throughput: 500 };
+    expect(mappings({ "/dev/xvda": same }, { newAmi })).toEqual([]);
   });
 
   test("keeps its size also where it outlives its instance", () => {

@@ -1,8 +1,8 @@
 import type { Instance as Ec2Instance, RunInstancesCommandInput, Tag } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import type { LaunchSource } from "../src/aws/ec2.ts";
-import { type LaunchTemplate, launchOf } from "../src/launch.ts";
-import { config, sourceOf, template } from "./launch-source.ts";
+import type { LaunchSource } from "../../src/aws/ec2.ts";
+import { type LaunchTemplate, launchOf } from "../../src/launch.ts";
+import { config, sourceOf, template } from "./source.ts";
 
 function launch(
   instance: Partial<Ec2Instance> = {},
@@ -58,6 +58,11 @@ const copied: [name: string, old: Partial<Ec2Instance>, wanted: RunInstancesFrag
     { Placement: { GroupName: "apart", PartitionNumber: 2 } },
   ],
   [
+    "a placement group that shows no name",
+    { Placement: { GroupName: "", GroupId: "pg-1", Tenancy: "default" } },
+    { Placement: { GroupId: "pg-1" } },
+  ],
+  [
     "a dedicated host",
     { Placement: { Tenancy: "host", HostId: "h-1", Affinity: "host" } },
     { Placement: { Tenancy: "host", HostId: "h-1", Affinity: "host" } },
@@ -87,6 +92,21 @@ const copied: [name: string, old: Partial<Ec2Instance>, wanted: RunInstancesFrag
     },
   ],
   [
+    "a capacity reservation that is the only choice",
+    {
+      CapacityReservationSpecification: {
+        CapacityReservationPreference: "capacity-reservations-only",
+        CapacityReservationTarget: { CapacityReservationId: "cr-asked" },
+      },
+    },
+    {
+      CapacityReservationSpecification: {
+        CapacityReservationPreference: "capacity-reservations-only",
+        CapacityReservationTarget: { CapacityReservationId: "cr-asked" },
+      },
+    },
+  ],
+  [
     "that no capacity reservation is to be used",
     { CapacityReservationSpecification: { CapacityReservationPreference: "none" } },
     { CapacityReservationSpecification: { CapacityReservationPreference: "none" } },
@@ -108,7 +128,11 @@ const copied: [name: string, old: Partial<Ec2Instance>, wanted: RunInstancesFrag
       PrivateDnsNameOptions: { HostnameType: "resource-name", EnableResourceNameDnsARecord: true },
     },
     {
-      PrivateDnsNameOptions: { HostnameType: "resource-name", EnableResourceNameDnsARecord: true },
+      PrivateDnsNameOptions: {
+        HostnameType: "resource-name",
+        EnableResourceNameDnsARecord: true,
+        EnableResourceNameDnsAAAARecord: false,
+      },
     },
   ],
   [
@@ -181,10 +205,6 @@ describe("what no replacement ever gets", () => {
     expect(JSON.stringify(launch(old, { volumes }))).not.toMatch(pattern);
     expect(JSON.stringify(launch(old, { volumes }, { subnets: shared }))).not.toMatch(pattern);
   });
-
-  test("protection against termination: a failed one has to go", () => {
-    expect(launch()).not.toHaveProperty("DisableApiTermination");
-  });
 });
 
 describe("tags", () => {
@@ -216,11 +236,41 @@ describe("tags", () => {
     });
   });
 
-  test("of its volumes are the same, but for those only the old instance has", () => {
-    const input = launch(old, {}, withTags);
+  test("of its volumes are those of the old root volume, of config.json, the version and our own", () => {
+    const volumes = [
+      { VolumeId: "vol-data", Tags: [{ Key: "Kind", Value: "data" }] },
+      {
+        VolumeId: "vol-root",
+        Tags: [
+          { Key: "Kind", Value: "root" },
+          { Key: "Team", Value: "payments" },
+          { Key: "Name", Value: "shop-1-root" },
+          { Key: "aws:dlm:policy", Value: "daily" },
+          { Key: "zero-deploy:replaces", Value: "i-older" },
+        ],
+      },
+    ];
+    const BlockDeviceMappings = [
+      { DeviceName: "/dev/sdf", Ebs: { VolumeId: "vol-data" } },
+      { DeviceName: "/dev/xvda", Ebs: { VolumeId: "vol-root" } },
+    ];
+    const input = launch({ ...old, BlockDeviceMappings }, { volumes }, withTags);
     const { Backup, ...others } = tagsOn("instance", input);
     expect(Backup).toBe("daily");
-    expect(tagsOn("volume", input)).toEqual(others);
+    expect(tagsOn("volume", input)).toEqual({ ...others, Kind: "root" });
+  });
+
+  test("of its volumes are never more than a resource takes, with ours and config.json's all there", () => {
+    const Tags = Array.from({ length: 50 }, (_, index) => ({ Key: `key-${index}`, Value: "x" }));
+    const BlockDeviceMappings = [{ DeviceName: "/dev/xvda", Ebs: { VolumeId: "vol-root" } }];
+    const source = { volumes: [{ VolumeId: "vol-root", Tags }] };
+    const tags = tagsOn("volume", launch({ ...old, BlockDeviceMappings }, source, withTags));
+    expect(Object.keys(tags)).toHaveLength(50);
+    const { Backup: _, ...ours } = tagsOn(
+      "instance",
+      launch({ ...old, BlockDeviceMappings }, source, withTags),
+    );
+    expect(tags).toMatchObject(ours);
   });
 
   test("name no previous name where there was none", () => {

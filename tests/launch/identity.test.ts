@@ -1,16 +1,17 @@
 import type { Instance as Ec2Instance, Subnet } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import type { LaunchSource } from "../src/aws/ec2.ts";
-import type { Config } from "../src/config.ts";
+import type { LaunchSource } from "../../src/aws/ec2.ts";
+import type { Config } from "../../src/config.ts";
 import {
   clientToken,
   isUpToDate,
   type LaunchTemplate,
+  launchesOf,
   launchOf,
   subnetFor,
-} from "../src/launch.ts";
-import type { Instance } from "../src/snapshot.ts";
-import { config, plainInstance, sourceOf, template } from "./launch-source.ts";
+} from "../../src/launch.ts";
+import type { Instance } from "../../src/snapshot.ts";
+import { config, plainInstance, sourceOf, template } from "./source.ts";
 
 function specOf(
   instance: Partial<Ec2Instance> = {},
@@ -171,6 +172,50 @@ describe("the subnet of a replacement", () => {
     const changes = { config: { ...config, subnetIds: ["subnet-b1"] }, subnets };
     const { input } = launchOf(sourceOf(inZone("eu-west-1b")), { ...template, ...changes });
     expect(input.SubnetId).toBe("subnet-b1");
+  });
+});
+
+describe("the launches of a replacement", () => {
+  const subnets: Subnet[] = ["a1", "a2", "a3", "b1", "b2"].map((name) => ({
+    SubnetId: `subnet-${name}`,
+    AvailabilityZone: `eu-west-1${name[0]}`,
+  }));
+
+  function launches(zone: string, subnetIds: string[]) {
+    const source = sourceOf({ SubnetId: "subnet-a1", Placement: { AvailabilityZone: zone } });
+    return launchesOf(source, { ...template, config: { ...config, subnetIds }, subnets });
+  }
+
+  const ids = subnets.map(({ SubnetId = "" }) => SubnetId);
+  const placesOf = (...of: Parameters<typeof launches>) =>
+    launches(...of).map(({ input }) => input.SubnetId ?? "none");
+
+  test("are one for each of subnet-ids in the zone, beginning with the chosen one", () => {
+    const places = placesOf("eu-west-1a", ids);
+    expect([...places].sort()).toEqual(["subnet-a1", "subnet-a2", "subnet-a3"]);
+    const chosen = { config: { ...config, subnetIds: ids }, subnets };
+    const old = { ...plainInstance, Placement: { AvailabilityZone: "eu-west-1a" } };
+    expect(places[0]).toBe(subnetFor(old, chosen)?.SubnetId);
+  });
+
+  test("stay in the zone of the chosen one where there is none in the old one's", () => {
+    const places = placesOf("eu-west-1c", ids);
+    expect(new Set(places.map((id) => id.slice(0, -1))).size).toBe(1);
+    expect(places.length).toBeGreaterThan(1);
+  });
+
+  test("are one without subnet-ids", () => {
+    expect(placesOf("eu-west-1a", [])).toEqual(["subnet-a1"]);
+  });
+
+  test("differ in spec and token, and in nothing but the subnet and the spec's tag", () => {
+    const all = launches("eu-west-1a", ids);
+    expect(new Set(all.map(({ spec }) => spec)).size).toBe(3);
+    expect(new Set(all.map(({ spec }) => clientToken(spec, 0))).size).toBe(3);
+    const rest = all.map(({ spec, input }) =>
+      JSON.stringify({ ...input, SubnetId: undefined }).replaceAll(spec, "spec"),
+    );
+    expect(new Set(rest).size).toBe(1);
   });
 });
 

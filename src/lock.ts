@@ -1,0 +1,200 @@
+import { removeTags } from "./aws/elbv2.ts";
+import { awsErrorCode, isAwsError } from "./aws/errors.ts";
+import type { Deployment, Deps } from "./deploy.ts";
+import { interruptedEarly } from "./errors.ts";
+import { describeLease, type Lease, leaseKeys } from "./lock/lease.ts";
+import { createLeaseWatch, type Leases } from "./lock/lease-watch.ts";
+import { groupName, locked, lockLost, lockRefused } from "./lock/lock-errors.ts";
+import { createOwnLease } from "./lock/own-lease.ts";
+import { patient } from "./outlast.ts";
+
+/** That only one rollout of a target group works at a time. */
+export interface Lock {
+  /**
+   * Waits, as long as it may, until no other rollout works. Changes nothing.
+   * @throws DeployError `Locked`, `Interrupted`, or `AccessDenied` where reading tags is not allowed
+   */
+  whenFree(): Promise<void>;
+  /**
+   * Takes the lock.
+   * @returns false where another run was faster, and there is time left to wait for it
+   * @throws DeployError as {@link Lock.whenFree}
+   */
+  acquire(): Promise<boolean>;
+  readonly isHeld: boolean;
+  /** The same client, which keeps the lock: its calls renew it, and before each change it is looked after. */
+  guard<C extends { send(...args: never[]): unknown }>(client: C): C;
+  /** Gives back what there is of it, taken or half taken; to be called in any case. Never throws. */
+  release(): Promise<void>;
+}
+
+/** The lock of one who does not want any. */
+export const noLock: Lock = {
+  whenFree: async () => {},
+  acquire: async () => true,
+  isHeld: true,
+  guard: (client) => client,
+  release: async () => {},
+};
+
+/** How often to look while waiting for others, and how often to say so. */
+const lookEveryMs = 5_000;
+const sayEveryMs = 30_000;
+
+/** How often to look while it is being taken. */
+const settleEveryMs = 2_000;
+
+/** How far reads may lag behind, with a margin: after this long, what was written shows in all of them. */
+const settleMs = 10_000;
+
+/** A holder whose lease has expired may still be there, and trust a read that lags for as long again. */
+const settleAfterExpiryMs = 20_000;
+
+/** Of several that take it at the same time, one stays within this; else another had it before. */
+const contentionMs = 40_000;
+
+/** How often a lease that was written does not show before that is taken for the doing of others. */
+const claimsLimit = 3;
+
+/**
+ * Makes the lock of a deployment's target group: a lease in its tags (lease.ts).
+ *
+ * Elastic Load Balancing has no compare-and-swap, and reads may lag. So each run first writes a lease of its own, and
+ * goes on only after a read that shows its own lease and no other. Of two runs, the one whose read shows the later state
+ * sees the lease of the other, too: never do both see nobody, however long their calls take. (That the read comes late
+ * enough for everything to show keeps this true should one read mix states of several times.) Two that see each other
+ * go by their ids: the lower one stays.
+ */
+export function createLock(
+  { config, ami, lockWaitSeconds = 0 }: Deployment,
+  deps: Pick<Deps, "elbv2" | "clock" | "holder" | "log" | "signal">,
+  onOutage: (reason: string) => void,
+): Lock {
+  const { clock, holder, log, signal } = deps;
+  const arn = config.targetGroupArn;
+  const watch = createLeaseWatch(arn, clock, holder);
+  const own = createOwnLease({ arn, ami }, deps, watch);
+  const limitSeconds = config.waitingPeriodSeconds;
+  const steady = patient(deps.elbv2, { clock, limitSeconds, onOutage, signal });
+  let isHeld = false;
+  let blockedMs: number | undefined;
+
+  const describe = (lease: Lease) => describeLease(lease, holder.wallMs());
+
+  async function release(): Promise<void> {
+    isHeld = false;
+    await own.release();
+  }
+
+  /** @throws DeployError `Locked` when the time to wait is over */
+  function block(others: readonly Lease[]): void {
+    const now = clock.now();
+    blockedMs ??= now;
+    const mayWait = now - blockedMs < lockWaitSeconds * 1000 || others.every(watch.mayBeOver);
+    if (!mayWait) throw locked(arn, others, holder.wallMs());
+  }
+
+  /** Calls before the first change: what AWS refuses ends the run. */
+  async function early<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await call();
+      if (!signal.aborted) return answer;
+    } catch (error) {
+      if (!signal.aborted) throw isAwsError(error) ? lockRefused(error, arn) : error;
+    }
+    throw interruptedEarly();
+  }
+
+  async function whenFree(): Promise<void> {
+    for (let saidMs = Number.NEGATIVE_INFINITY; ; ) {
+      const { living } = await early(() => watch.look(steady).catch(orNobody));
+      if (living.length === 0) return;
+      block(living);
+      if (clock.now() - saidMs >= sayEveryMs) {
+        saidMs = clock.now();
+        const who = living.map(describe).join(" and ");
+        const message = `Waiting for another rollout of target group ${groupName(arn)} (${who})`;
+        log({ event: "lock", message });
+      }
+      await clock.sleep(lookEveryMs, signal);
+    }
+  }
+
+  async function acquire(): Promise<boolean> {
+    const { living, over, strayKeys } = await early(() => watch.look(steady));
+    if (living.length > 0) {
+      block(living);
+      return false;
+    }
+    for (const lease of over) {
+      const why = holder.hasEnded(lease) ? "its process has ended" : "it shows no sign of life";
+      const message = `Taking over from another rollout, as ${why}: ${describe(lease)}`;
+      log({ event: "lock", message });
+    }
+    // Ours are not there yet: that is to find out whether RemoveTags is allowed before anything is written.
+    const keys = [...over, holder].flatMap(({ owner }) => leaseKeys(owner));
+    await early(() => removeTags(steady, arn, [...keys, ...strayKeys]));
+    await early(() => own.claim(steady));
+    return settle(over.every(holder.hasEnded) ? settleMs : settleAfterExpiryMs);
+  }
+
+  /** Looks until ours must show in every read, and no other does. */
+  async function settle(quietMs: number): Promise<boolean> {
+    let rivalsSinceMs: number | undefined;
+    for (let claims = 1; ; ) {
+      await clock.sleep(settleEveryMs, signal);
+      const lookMs = clock.now();
+      const { living, hasOwn } = await early(() => watch.look(steady));
+      if (living.length > 0) {
+        rivalsSinceMs ??= lookMs;
+        const isOutrun = lookMs - rivalsSinceMs > contentionMs;
+        if (isOutrun || living.some(({ owner }) => owner < holder.owner)) {
+          await release();
+          block(living);
+          return false;
+        }
+      } else if (lookMs - own.claimedMs >= quietMs) {
+        if (hasOwn) {
+          isHeld = true;
+          return true;
+        }
+        claims += 1;
+        if (claims > claimsLimit) throw lockLost(arn, [], holder.wallMs());
+        await early(() => own.claim(steady));
+      }
+      await own.renew();
+    }
+  }
+
+  return {
+    whenFree,
+    acquire,
+    get isHeld() {
+      return isHeld;
+    },
+    guard: (client) => {
+      const send = async (command: object) => {
+        await own.renew();
+        if (isChange(command)) await own.check();
+        return client.send(command as never);
+      };
+      return new Proxy(client, {
+        get: (target, key) => (key === "send" ? send : Reflect.get(target, key, target)),
+      });
+    },
+    release,
+  };
+}
+
+/** What does not exist, and credentials that are missing, are told by the preflight, with all else. */
+function orNobody(error: unknown): Leases {
+  const isDenied = /^(AccessDenied|UnauthorizedOperation)/.test(awsErrorCode(error));
+  if (isDenied || !isAwsError(error)) throw error;
+  return { hasOwn: false, living: [], over: [], strayKeys: [] };
+}
+
+/** Everything but reads and what EC2 is only asked about. */
+function isChange(command: object): boolean {
+  const { input } = command as { readonly input?: { readonly DryRun?: boolean } };
+  return !/^(Describe|Get)/.test(command.constructor.name) && input?.DryRun !== true;
+}

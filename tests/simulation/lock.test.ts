@@ -1,0 +1,686 @@
+// Goal: one rollout of a target group works at a time, whatever the timing; a lock that is left behind never stays in the
+// way for longer than it must.
+// Method: whole runs on one virtual clock, started together, killed, interrupted and robbed of their lock; and the lock
+// by itself, wanted by several at once, thousands of times.
+import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Config } from "../../src/config.ts";
+import { DeployError } from "../../src/errors.ts";
+import { leasePrefix } from "../../src/lock/lease.ts";
+import { unlock } from "../../src/lock/unlock.ts";
+import { createLock } from "../../src/lock.ts";
+import { IMAGES } from "../../src/simulator/catalog.ts";
+import type { Faults } from "../../src/simulator/faults.ts";
+import { createRequestHandler, type RequestRecord } from "../../src/simulator/handler.ts";
+import { createRandom } from "../../src/simulator/random.ts";
+import { isFleetChange } from "./calls.ts";
+import { expectConverged, expectSuccess, expectUntouched, fleetOf, launchesOf } from "./expect.ts";
+import {
+  errorText,
+  hurried,
+  linesOf,
+  type RunOptions,
+  type RunResult,
+  run,
+  type Stage,
+  stage,
+  watch,
+} from "./harness.ts";
+
+const small = { ...hurried, instances: 1, zones: 1 };
+const second = 1000;
+
+// The first calls of the SDK load modules, which takes real time; meanwhile virtual time would pass for all others.
+beforeAll(async () => {
+  await run(stage(small));
+});
+
+/** On another host, where nothing is known of the processes of this one. */
+const elsewhere =
+  (owner: string, skewMs = 0) =>
+  (scene: Stage) => ({
+    owner,
+    host: `host-of-${owner}`,
+    wallMs: () => scene.clock.now() + skewMs,
+    hasEnded: () => false,
+  });
+
+function isTagging({ action }: RequestRecord): boolean {
+  return action === "AddTags" || action === "RemoveTags";
+}
+
+/** Everything but reads, dry runs and tags. */
+function changesOf({ requests }: RunResult): RequestRecord[] {
+  return requests.filter(isFleetChange);
+}
+
+function tagsOf({ aws }: Stage): Record<string, string> {
+  const tags = aws.world.elbTags.get(aws.targetGroupArn) ?? [];
+  return Object.fromEntries(tags.map(({ key, value }) => [key, value]));
+}
+
+function setTags({ aws }: Stage, tags: Readonly<Record<string, string>>): void {
+  const list = Object.entries(tags).map(([key, value]) => ({ key, value }));
+  aws.world.elbTags.set(aws.targetGroupArn, list);
+}
+
+/** The lease of a run that is nowhere to be seen. */
+function leaseOf(owner: string, heartbeat: string): Record<string, string> {
+  const fields = { host: "far-away", process: "7@7", ami: IMAGES.good, build: "none" };
+  return Object.fromEntries(
+    Object.entries({ ...fields, since: "2026-01-05T08:00:00.000Z", heartbeat }).map(
+      ([field, value]) => [`${leasePrefix}${owner}:${field}`, value],
+    ),
+  );
+}
+
+function heartbeatsOf({ requests }: RunResult): number[] {
+  return requests.flatMap(({ action, atMs, outcome, params }) => {
+    const keys = [...params].filter(([name, value]) => /Key$/.test(name) && value.endsWith("beat"));
+    return action === "AddTags" && outcome === 200 && keys.length > 0 ? atMs : [];
+  });
+}
+
+function longestGap(times: readonly number[]): number {
+  return Math.max(...times.slice(1).map((time, index) => time - (times[index] ?? 0)));
+}
+
+function codeOf({ error }: RunResult): string | undefined {
+  return error instanceof DeployError ? error.code : error === undefined ? undefined : "Bug";
+}
+
+describe("two runs started together", () => {
+  it.each([0, 1, 2, 3])(
+    "of which exactly one works, 25 times over (%i of 4)",
+    async (part) => {
+      let races = 0;
+      for (let seed = part * 25; seed < (part + 1) * 25; seed++) {
+        const random = createRandom(seed);
+        const scene = stage({ ...small, seed });
+        const watched = watch(scene);
+        const amis = [IMAGES.good, seed % 2 === 0 ? IMAGES.good : IMAGES.slow];
+        const owners = seed % 3 === 0 ? ["a", "b"] : ["b", "a"];
+        const start = async (who: 0 | 1, offsetMs: number) => {
+          await scene.clock.sleep(offsetMs);
+          let calls = 0;
+          return run(scene, {
+            ami: amis[who],
+            staleReadsMs: 8 * second,
+            lagIsConstant: seed % 4 === 0,
+            config: { "waiting-period": 900 },
+            holder: elsewhere(owners[who] ?? "")(scene),
+            // Mostly around the lock, so that what comes in between does not keep the two apart.
+            travelMs: (action) =>
+              random.between(`${who} ${++calls}`, [0, action.includes("Tags") ? 3 * second : 50]),
+          });
+        };
+        const results = await Promise.all([
+          start(0, 0),
+          start(1, random.between("offset", [0, 15 * second])),
+        ]);
+        const where = `seed ${seed}: ${results.map(errorText).join(" | ")}`;
+        const winner = results.findIndex(({ error }) => error === undefined);
+        const loser = results[1 - winner];
+        expect(winner, where).toBeGreaterThanOrEqual(0);
+        if (loser === undefined) throw new Error(where);
+        expect(["Locked", "LockLost"], where).toContain(codeOf(loser));
+        expect(changesOf(loser), where).toEqual([]);
+        expect(watched.violations, where).toEqual([]);
+        expect(launchesOf(scene), where).toBe(1);
+        expectConverged(scene, { ami: amis[winner] });
+        expect(tagsOf(scene), where).toEqual({});
+        if (loser.requests.some(({ action }) => action === "AddTags")) races++;
+      }
+      // Else it would be the offsets alone that keep them apart.
+      expect(races).toBeGreaterThan(5);
+    },
+    120_000,
+  );
+});
+
+describe("the lock, wanted by several at once", () => {
+  async function contend(seed: number, count: number) {
+    const random = createRandom(seed);
+    const scene = stage(small);
+    const { clock, aws } = scene;
+    const held: { owner: string; fromMs: number; toMs: number }[] = [];
+    const want = async (owner: string) => {
+      let calls = 0;
+      const handler = createRequestHandler(aws, {
+        staleReadsMs: 8 * second,
+        lagIsConstant: seed % 2 === 0,
+        travel: () => clock.sleep(random.between(`${owner} ${++calls}`, [0, 4 * second])),
+      });
+      const elbv2 = new ElasticLoadBalancingV2Client({
+        region: "eu-west-1",
+        credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
+        maxAttempts: 1,
+        requestHandler: handler,
+      });
+      const config = { targetGroupArn: aws.targetGroupArn, waitingPeriodSeconds: 400 } as Config;
+      const holder = { ...elsewhere(owner)(scene), process: "1@1", build: "none" };
+      const { signal } = new AbortController();
+      const deployment = { config, ami: IMAGES.good, command: "", lockWaitSeconds: 900 };
+      const lock = createLock(
+        deployment,
+        { elbv2, clock, holder, log: () => {}, signal },
+        () => {},
+      );
+      await clock.sleep(random.between(`start ${owner}`, [0, 20 * second]));
+      do await lock.whenFree();
+      while (!(await lock.acquire()));
+      const fromMs = clock.now();
+      await clock.sleep(random.between(`work ${owner}`, [0, 40 * second]));
+      held.push({ owner, fromMs, toMs: clock.now() });
+      await lock.release();
+    };
+    const owners = Array.from({ length: count }, (_, index) => `${random.hex("id", 4)}${index}`);
+    await Promise.all(owners.sort((a, b) => random.unit(a) - random.unit(b)).map(want));
+    return { held, tags: tagsOf(scene) };
+  }
+
+  it.each([2, 3, 5])(
+    "%i of them have it one after the other, and each of them once",
+    async (count) => {
+      for (let seed = 1; seed <= 200 / count; seed++) {
+        const { held, tags } = await contend(seed, count);
+        expect(held).toHaveLength(count);
+        for (const [index, one] of held.entries()) {
+          for (const other of held.slice(index + 1)) {
+            const isApart = one.toMs <= other.fromMs || other.toMs <= one.fromMs;
+            expect(isApart, `seed ${seed}: ${JSON.stringify([one, other])}`).toBe(true);
+          }
+        }
+        expect(tags).toEqual({});
+      }
+    },
+    60_000,
+  );
+});
+
+describe("a second run", () => {
+  async function whileOneWorks(options: (scene: Stage) => RunOptions, afterMs = 30 * second) {
+    const scene = stage({ ...small, deregistrationDelaySeconds: 60 });
+    const watched = watch(scene);
+    const holder = { ...elsewhere("first")(scene), build: "https://ci.example/job/7" };
+    const first = run(scene, { holder });
+    await scene.clock.sleep(afterMs);
+    const startMs = scene.clock.now();
+    const result = await run(scene, options(scene));
+    const tookMs = scene.clock.now() - startMs;
+    expectSuccess(await first);
+    expect(watched.violations).toEqual([]);
+    return { scene, result, tookMs };
+  }
+
+  it("says who is at work, since when, and what to do, and changes nothing", async () => {
+    const { result } = await whileOneWorks((scene) => ({ holder: elsewhere("second")(scene) }));
+    expect(codeOf(result)).toBe("Locked");
+    const text = errorText(result);
+    expect(text).toContain("another rollout of target group my-targets is under way");
+    expect(text).toMatch(
+      /process \d+@1 on host host-of-first, AMI ami-\w+, build https:\/\/ci\.exa/,
+    );
+    expect(text).toMatch(/since 2026-01-05T09:00:0\d\.\d{3}Z \d+ s ago, last heartbeat \d+ s ago/);
+    expect(text).toMatch(/--lock-wait <seconds>.*`zero-deploy unlock`/);
+    expect(result.requests.filter(isTagging)).toEqual([]);
+    expect(changesOf(result)).toEqual([]);
+  });
+
+  it.each([-10, -2, 2, 10])("is not let in by clocks %i min apart", async (minutes) => {
+    const { result } = await whileOneWorks((scene) => ({
+      holder: elsewhere("second", minutes * 60 * second)(scene),
+    }));
+    expect(codeOf(result)).toBe("Locked");
+    expect(result.requests.filter(isTagging)).toEqual([]);
+  });
+
+  it("that waits checks everything anew when the first has ended, and goes on", async () => {
+    const { scene, result } = await whileOneWorks((scene) => ({
+      ami: IMAGES.slow,
+      config: { "waiting-period": 900 },
+      lockWaitSeconds: 900,
+      holder: elsewhere("second")(scene),
+    }));
+    expectSuccess(result);
+    expectConverged(scene, { ami: IMAGES.slow });
+    const waits = result.events.filter(({ message }) => message.startsWith("Waiting for another"));
+    expect(waits.length).toBeGreaterThanOrEqual(3);
+    expect(waits[0]?.message).toContain("host-of-first");
+  });
+
+  it("waits no longer than it was told to", async () => {
+    const { result, tookMs } = await whileOneWorks((scene) => ({
+      lockWaitSeconds: 40,
+      holder: elsewhere("second")(scene),
+    }));
+    expect(codeOf(result)).toBe("Locked");
+    expect(tookMs).toBeGreaterThanOrEqual(40 * second);
+    expect(tookMs).toBeLessThan(50 * second);
+  });
+
+  it("that is interrupted while it waits leaves at once", async () => {
+    const { result, tookMs } = await whileOneWorks((scene) => ({
+      lockWaitSeconds: 900,
+      interruptAfterMs: 12 * second,
+      holder: elsewhere("second")(scene),
+    }));
+    expect(codeOf(result)).toBe("Interrupted");
+    expect(tookMs).toBe(12 * second);
+    expect(result.requests.filter(isTagging)).toEqual([]);
+  });
+});
+
+describe("a holder that was killed", () => {
+  async function callsOf(): Promise<number> {
+    return (await run(stage(small))).requests.length;
+  }
+
+  const killedAt = (call: number): Faults => {
+    return ({ sequence }) => (sequence === call ? { kind: "crashAfter" } : undefined);
+  };
+
+  it("at each of its calls: the next run on the same host goes on at once", async () => {
+    const calls = await callsOf();
+    for (let call = 1; call <= calls; call++) {
+      const scene = stage(small);
+      await run(scene, { faults: killedAt(call), hasBeenTried: true });
+      const isLocked = Object.keys(tagsOf(scene)).length > 0;
+      const startMs = scene.clock.now();
+      const again = await run(scene);
+      expectSuccess(again);
+      const takesOver = linesOf(again).some((line) => line.includes("its process has ended"));
+      // The last calls leave nothing to do, and so nothing to take over.
+      if (isLocked && changesOf(again).length > 0) expect(takesOver, `call ${call}`).toBe(true);
+      const first = changesOf(again)[0]?.atMs ?? startMs;
+      const { length } = changesOf(again);
+      if (length > 1 && launchesOf(scene) === 1) {
+        expect(first - startMs, `call ${call}`).toBeLessThan(80 * second);
+      }
+      expectConverged(scene);
+    }
+  }, 60_000);
+
+  it("at each of its calls: one on another host goes on when the lease has expired", async () => {
+    const calls = await callsOf();
+    for (let call = 1; call <= calls; call += 3) {
+      const scene = stage(small);
+      await run(scene, { faults: killedAt(call), hasBeenTried: true });
+      const heartbeat = Object.entries(tagsOf(scene)).find(([key]) => key.endsWith("heartbeat"));
+      const refused = await run(scene, { holder: elsewhere("x")(scene) });
+      if (heartbeat === undefined) {
+        expectSuccess(refused);
+        continue;
+      }
+      expect(codeOf(refused), `call ${call}`).toBe("Locked");
+      const next = await run(scene, { holder: elsewhere("y")(scene), lockWaitSeconds: 300 });
+      expectSuccess(next);
+      const start = next.requests.find(({ action }) => action !== "DescribeTags");
+      const afterMs = (start?.atMs ?? 0) - Date.parse(heartbeat[1]);
+      expect(afterMs, `call ${call}`).toBeGreaterThanOrEqual(120 * second);
+      expect(afterMs, `call ${call}`).toBeLessThan(180 * second);
+      expectConverged(scene);
+      // Where the last call was the last change, there is nothing to do, and so nothing is done.
+      if (changesOf(next).length > 0) expect(tagsOf(scene)).toEqual({});
+    }
+  }, 60_000);
+
+  it("long ago is no hindrance: its lease is watched for a while, and taken over", async () => {
+    const scene = stage(small);
+    setTags(scene, leaseOf("gone", "2026-01-05T08:10:00.000Z"));
+    const startMs = scene.clock.now();
+    const result = await run(scene, { holder: elsewhere("next")(scene) });
+    expectSuccess(result);
+    expect(linesOf(result).join("\n")).toMatch(
+      /Taking over .* no sign of life: process 7@7 on host/,
+    );
+    const first = changesOf(result)[0]?.atMs ?? 0;
+    expect(first - startMs).toBeGreaterThan(45 * second);
+    expect(first - startMs).toBeLessThan(90 * second);
+    expect(tagsOf(scene)).toEqual({});
+  });
+
+  it("and AWS being away is no proof of death", async () => {
+    // Whichever of the two finds AWS back first.
+    for (let shift = 0; shift < 5; shift++) {
+      const scene = stage({ ...small, deregistrationDelaySeconds: 600 });
+      const fromMs = scene.clock.now() + 80 * second;
+      const faults: Faults = ({ atMs }) =>
+        atMs >= fromMs && atMs < fromMs + (300 + shift) * second
+          ? { kind: "serverError" }
+          : undefined;
+      const first = run(scene, { faults, holder: elsewhere("first")(scene) });
+      await scene.clock.sleep(78 * second);
+      const holder = elsewhere("other")(scene);
+      const other = await run(scene, { faults, lockWaitSeconds: 340, holder });
+      expect(codeOf(other), `${shift}`).toBe("Locked");
+      expectSuccess(await first);
+    }
+  });
+});
+
+describe("heartbeats", () => {
+  it("go on during a drain of an hour", async () => {
+    const scene = stage({ ...small, deregistrationDelaySeconds: 3600 });
+    const result = await run(scene);
+    expectSuccess(result);
+    expect(heartbeatsOf(result).length).toBeGreaterThan(150);
+    expect(longestGap(heartbeatsOf(result))).toBeLessThanOrEqual(20 * second);
+  });
+
+  const away =
+    (services: readonly string[], fromMs: number, toMs: number): Faults =>
+    ({ atMs, service }) =>
+      atMs >= fromMs && atMs < toMs && services.includes(service)
+        ? { kind: "serverError" }
+        : undefined;
+
+  it("go on while EC2 is away", async () => {
+    const scene = stage(small);
+    const fromMs = scene.clock.now() + 20 * second;
+    const result = await run(scene, { faults: away(["ec2"], fromMs, fromMs + 300 * second) });
+    expectSuccess(result);
+    expect(longestGap(heartbeatsOf(result))).toBeLessThanOrEqual(20 * second);
+  });
+
+  it("come back with Elastic Load Balancing, and the user is told that they were missing", async () => {
+    const scene = stage(small);
+    const fromMs = scene.clock.now() + 20 * second;
+    const toMs = fromMs + 300 * second;
+    const result = await run(scene, { faults: away(["elasticloadbalancing"], fromMs, toMs) });
+    expectSuccess(result);
+    const back = heartbeatsOf(result).find((atMs) => atMs >= toMs) ?? Number.POSITIVE_INFINITY;
+    expect(back - toMs).toBeLessThanOrEqual(10 * second);
+    const told = linesOf(result).filter((line) => line.includes("has not been renewed for"));
+    expect(told).toEqual([expect.stringMatching(/for 6\d s: InternalError/)]);
+  });
+});
+
+describe("a lock that is taken away", () => {
+  it.each([0, 8 * second])(
+    "at any time ends the run before its next change (lag %i ms)",
+    async (lagMs) => {
+      const lengthMs = await lengthOf();
+      let lost = 0;
+      for (let afterMs = 12 * second; afterMs < lengthMs; afterMs += 3 * second) {
+        const scene = stage(small);
+        const watched = watch(scene);
+        const atMs = scene.clock.now() + afterMs;
+        scene.clock.at(atMs, () => {
+          setTags(scene, { Team: "payments" });
+        });
+        const result = await run(scene, { staleReadsMs: lagMs });
+        const where = `after ${afterMs / second} s`;
+        const late = changesOf(result).filter((request) => request.atMs > atMs + lagMs);
+        expect(watched.violations, where).toEqual([]);
+        expect(tagsOf(scene).Team, where).toBe("payments");
+        if (result.error === undefined) continue;
+        lost++;
+        expect(codeOf(result), where).toBe("LockLost");
+        expect(late, where).toEqual([]);
+        const looks = result.requests.filter(({ action }) => action === "DescribeTags");
+        // As long as its own write may not show, it looks again.
+        const looksLimit = afterMs > 75 * second ? 1 : 10;
+        const missed = looks.filter((look) => look.atMs > atMs);
+        if (lagMs === 0) expect(missed.length, where).toBeLessThanOrEqual(looksLimit);
+        expect(errorText(result), where).toMatch(/^stopped at once: .* nobody has it now/);
+        for (const { id } of fleetOf(scene)) expect(errorText(result), where).toContain(id);
+        expect(errorText(result), where).toContain("zero-deploy ami-");
+        expectSuccess(await run(scene));
+        expectConverged(scene);
+      }
+      expect(lost).toBeGreaterThan(5);
+    },
+    60_000,
+  );
+
+  async function lengthOf(): Promise<number> {
+    const scene = stage(small);
+    const startMs = scene.clock.now();
+    expectSuccess(await run(scene));
+    return scene.clock.now() - startMs;
+  }
+
+  it("by another run is left with it", async () => {
+    const scene = stage(small);
+    const other = leaseOf("other", "2026-01-05T09:00:30.000Z");
+    scene.clock.at(scene.clock.now() + 30 * second, () => setTags(scene, other));
+    const result = await run(scene);
+    expect(codeOf(result)).toBe("LockLost");
+    expect(errorText(result)).toContain("process 7@7 on host far-away");
+    expect(tagsOf(scene)).toEqual(other);
+  });
+
+  it("before the first change, while it is being taken, is taken again", async () => {
+    const scene = stage(small);
+    scene.clock.at(scene.clock.now() + 5 * second, () => setTags(scene, {}));
+    const result = await run(scene);
+    expectSuccess(result);
+    expect(
+      result.requests.filter(({ action, params }) => {
+        return action === "AddTags" && params.has("Tags.member.2.Key");
+      }),
+    ).toHaveLength(2);
+  });
+
+  it("is never missed for what the lock's own reads cannot tell: without an answer nothing is changed", async () => {
+    const scene = stage(small);
+    const fromMs = scene.clock.now() + 15 * second;
+    const faults: Faults = ({ action, atMs }) =>
+      action === "DescribeTags" && atMs >= fromMs && atMs < fromMs + 100 * second
+        ? { kind: "throttle" }
+        : undefined;
+    const result = await run(scene, { faults });
+    expectSuccess(result);
+    const during = changesOf(result).filter(
+      ({ atMs }) => atMs >= fromMs && atMs < fromMs + 100 * second,
+    );
+    expect(during).toEqual([]);
+    expectConverged(scene);
+  });
+});
+
+describe("the lock is given back", () => {
+  it("when the rollout is complete", async () => {
+    const scene = stage(small);
+    setTags(scene, { Team: "payments" });
+    const during: Record<string, string>[] = [];
+    scene.clock.at(scene.clock.now() + 30 * second, () => during.push(tagsOf(scene)));
+    expectSuccess(await run(scene));
+    expect(Object.keys(during[0] ?? {})).toHaveLength(7);
+    expect(tagsOf(scene)).toEqual({ Team: "payments" });
+  });
+
+  it("when it fails", async () => {
+    const scene = stage(small);
+    const result = await run(scene, { ami: IMAGES.dies });
+    expect(codeOf(result)).toBe("ReplacementFailed");
+    expect(tagsOf(scene)).toEqual({});
+  });
+
+  it("after a signal, when what it had begun is wrapped up", async () => {
+    for (let afterMs = 0; afterMs < 60 * second; afterMs += 2 * second) {
+      const scene = stage(small);
+      const result = await run(scene, { interruptAfterMs: afterMs });
+      expect(codeOf(result), `${afterMs}`).toBe("Interrupted");
+      expect(tagsOf(scene), `${afterMs}`).toEqual({});
+      const last = changesOf(result).at(-1)?.sequence ?? 0;
+      const release = result.requests.findLast(({ action }) => action === "RemoveTags");
+      if (last > 0) expect(release?.sequence, `${afterMs}`).toBeGreaterThan(last);
+    }
+  });
+
+  it("also where reads lag longer than AWS ever let on", async () => {
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const scene = stage({ ...small, seed });
+      await scene.clock.sleep(60 * second);
+      const lagIsConstant = seed === 1;
+      expectSuccess(await run(scene, { staleReadsMs: 25 * second, lagIsConstant }));
+      expect(tagsOf(scene)).toEqual({});
+    }
+  });
+
+  it("or else that is told, and changes nothing of the outcome", async () => {
+    const scene = stage(small);
+    let calls = 0;
+    const result = await run(scene, {
+      faults: ({ action }) => {
+        return action === "RemoveTags" && ++calls > 1 ? { kind: "throttle" } : undefined;
+      },
+    });
+    expectSuccess(result);
+    expect(result.events.at(-1)).toMatchObject({ event: "trouble" });
+    expect(linesOf(result).at(-1)).toMatch(/could not be given back .* Throttling: Rate exceeded/);
+  });
+
+  it("though answers are lost and calls fail by chance", async () => {
+    for (const kind of ["lostResponse", "serverError", "reset"] as const) {
+      const scene = stage(small);
+      let calls = 0;
+      const result = await run(scene, {
+        staleReadsMs: 8 * second,
+        faults: ({ action }) =>
+          action.endsWith("Tags") && ++calls % 3 === 1 ? { kind } : undefined,
+      });
+      expectSuccess(result);
+      expect(tagsOf(scene), kind).toEqual({});
+    }
+  });
+});
+
+describe("tags that people have changed", () => {
+  const since = `${leasePrefix}x:since`;
+  it.each<[string, Record<string, string>, "at once" | "after a while" | "not"]>([
+    ["no heartbeat", { [since]: "2026-01-05T08:59:00.000Z" }, "after a while"],
+    [
+      "a heartbeat that is no time",
+      { [since]: "?", [`${leasePrefix}x:heartbeat`]: "soon" },
+      "after a while",
+    ],
+    [
+      "nothing but a heartbeat",
+      { [`${leasePrefix}x:heartbeat`]: "2026-01-05T09:00:00.000Z" },
+      "at once",
+    ],
+    [
+      "keys that mean nothing",
+      { [leasePrefix]: "", [`${leasePrefix}x`]: "y", [`${leasePrefix}a:b:c`]: "" },
+      "at once",
+    ],
+    ["empty values", { [since]: "", [`${leasePrefix}x:host`]: "" }, "after a while"],
+    ["a heartbeat in the far future", leaseOf("x", "2126-01-05T09:00:00.000Z"), "not"],
+    ["a heartbeat of just now", leaseOf("x", "2026-01-05T08:59:55.000Z"), "not"],
+  ])("%s", async (_title, tags, goesOn) => {
+    const scene = stage(small);
+    setTags(scene, tags);
+    const startMs = scene.clock.now();
+    const result = await run(scene, { holder: elsewhere("me")(scene) });
+    if (goesOn === "not") {
+      expect(codeOf(result)).toBe("Locked");
+      expect(tagsOf(scene)).toEqual(tags);
+      return;
+    }
+    expectSuccess(result);
+    const first = (changesOf(result)[0]?.atMs ?? 0) - startMs;
+    if (goesOn === "at once") expect(first).toBeLessThan(20 * second);
+    else expect(first).toBeGreaterThan(45 * second);
+    expect(tagsOf(scene)).toEqual({});
+  });
+});
+
+describe("without the permission", () => {
+  const deny =
+    (denied: string): Faults =>
+    ({ action }) =>
+      action === denied
+        ? { kind: "error", status: 403, code: "AccessDenied", message: `not authorized: ${action}` }
+        : undefined;
+  const actions = ["AddTags", "DescribeTags", "RemoveTags"];
+
+  it.each(actions)("to %s it names all three, and leaves nothing behind", async (denied) => {
+    const scene = stage(small);
+    const result = await run(scene, { faults: deny(denied) });
+    expect(codeOf(result)).toBe("AccessDenied");
+    const text = errorText(result);
+    for (const action of actions) expect(text).toContain(`elasticloadbalancing:${action}`);
+    expect(text).toContain('"lock": false');
+    expect(text).toContain(`not authorized: ${denied}`);
+    expect(changesOf(result)).toEqual([]);
+    expect(tagsOf(scene)).toEqual({});
+    expectUntouched(scene);
+  });
+
+  it('"lock": false does without', async () => {
+    const scene = stage(small);
+    setTags(scene, leaseOf("x", "2026-01-05T08:59:55.000Z"));
+    const result = await run(scene, { config: { lock: false } });
+    expectSuccess(result);
+    expect(result.requests.filter(({ action }) => action.endsWith("Tags"))).toEqual([]);
+    expectConverged(scene);
+  });
+});
+
+describe("a run that changes nothing", () => {
+  it("because the preflight refuses makes no call that could", async () => {
+    const result = await run(stage(small), { config: { "instance-type": "t9.huge" } });
+    expect(codeOf(result)).toBe("PreflightFailed");
+    expect(result.requests.filter(isTagging)).toEqual([]);
+    expect(changesOf(result)).toEqual([]);
+  });
+
+  it("because nothing is to be done makes none either", async () => {
+    const scene = stage(small);
+    expectSuccess(await run(scene));
+    const result = await run(scene);
+    expect(linesOf(result).at(-1)).toContain("Nothing to do");
+    expect(result.requests.filter(isTagging)).toEqual([]);
+    expect(changesOf(result)).toEqual([]);
+  });
+});
+
+describe("unlock", () => {
+  async function unlocking(scene: Stage) {
+    const requestHandler = createRequestHandler(scene.aws);
+    const elbv2 = new ElasticLoadBalancingV2Client({
+      region: "eu-west-1",
+      credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
+      requestHandler,
+    });
+    const events: { message: string; lines?: readonly string[] }[] = [];
+    const holder = { ...elsewhere("me")(scene), process: "1", build: "none" };
+    const log = (event: (typeof events)[number]) => events.push(event);
+    await unlock(scene.aws.targetGroupArn, { elbv2, holder, log });
+    return events;
+  }
+
+  it("removes the lock of whoever holds it, and says who that was", async () => {
+    const scene = stage(small);
+    setTags(scene, {
+      Team: "payments",
+      ...leaseOf("x", "2026-01-05T08:59:55.000Z"),
+      [`${leasePrefix}y:host`]: "",
+    });
+    const [event] = await unlocking(scene);
+    expect(event?.message).toBe("Unlocked target group my-targets, which was locked by:");
+    expect(event?.lines).toEqual([
+      `process 7@7 on host far-away, AMI ${IMAGES.good}, build none, since 2026-01-05T08:00:00.000Z 60 min 0 s ago, last heartbeat 5 s ago`,
+    ]);
+    expect(tagsOf(scene)).toEqual({ Team: "payments" });
+    expect(await unlocking(scene)).toEqual([
+      { event: "lock", message: "Target group my-targets was not locked" },
+    ]);
+  });
+
+  it("stops the run that held it before its next change", async () => {
+    const scene = stage(small);
+    const first = run(scene);
+    await scene.clock.sleep(30 * second);
+    const atMs = scene.clock.now();
+    await unlocking(scene);
+    const result = await first;
+    expect(codeOf(result)).toBe("LockLost");
+    expect(changesOf(result).filter((request) => request.atMs > atMs)).toEqual([]);
+    expectSuccess(await run(scene));
+    expectConverged(scene);
+  });
+});
