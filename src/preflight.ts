@@ -1,19 +1,12 @@
-import {
-  type BareTargetGroup,
-  describeTargetGroups,
-  describeTargets,
-  withAttributes,
-} from "./aws/elbv2.ts";
-import { describeImages, describeSubnets } from "./aws/resources.ts";
 import type { Caller } from "./aws/sts.ts";
 import type { Config } from "./config.ts";
 import { DeployError } from "./errors.ts";
-import { noExpectations } from "./expectations.ts";
 import type { Launches, LaunchTemplate } from "./launch.ts";
 import type { Plan } from "./needs.ts";
-import { type AwsClients, deriveLaunches, observe, type Scope } from "./observe.ts";
-import { accountProblems, type Basics, readBasics, readCaller } from "./preflight/basics.ts";
-import { frontProblems, type Sight, targetProblems } from "./preflight/front-rules.ts";
+import { type AwsClients, deriveLaunches } from "./observe.ts";
+import { accountProblems, readBasics, readCaller } from "./preflight/basics.ts";
+import { type FleetSight, readFleet } from "./preflight/fleet.ts";
+import { frontProblems, targetProblems } from "./preflight/front-rules.ts";
 import { oldInstanceProblems, protectionProblems } from "./preflight/instance-rules.ts";
 import { launchProblems } from "./preflight/launch-rules.ts";
 import { noticesOf } from "./preflight/notices.ts";
@@ -22,12 +15,11 @@ import {
   inTurns,
   readInstanceFacts,
   strangerProblems,
-  targetsIfThere,
 } from "./preflight/probes.ts";
-import { createReader, type Reader } from "./preflight/reader.ts";
+import { createReader } from "./preflight/reader.ts";
 import { subnetProblems } from "./preflight/subnet-rules.ts";
-import { type Fleet, healthyAtStart, isUnfinished, slotsOf } from "./slots.ts";
-import { isGone, type Snapshot, type TargetGroup } from "./snapshot.ts";
+import { type Fleet, healthyAtStart, isUnfinished } from "./slots.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** What a run needs to know before its first change. */
 export interface Preflight {
@@ -136,108 +128,6 @@ function planOf(
     loadBalancerType,
     drainFloorSeconds: drainFloorSeconds[floor],
     healthyAtStart: new Map(healthy),
-  };
-}
-
-/** The fleet as it stands, and what belongs to it. */
-interface FleetSight extends Sight {
-  readonly group: BareTargetGroup;
-  /** Every other target group of the region and account. */
-  readonly others: readonly BareTargetGroup[];
-  readonly template: LaunchTemplate;
-  /** Those derived so far: of instances that an earlier run launched replacements for. */
-  readonly launches: Map<string, Launches>;
-  readonly served: ReadonlySet<string>;
-}
-
-async function readFleet(
-  config: Config,
-  ami: string,
-  basics: Basics,
-  aws: AwsClients,
-  { read }: Reader,
-): Promise<FleetSight | undefined> {
-  const { group } = basics;
-  if (group?.targetType !== "instance") return undefined;
-  const groups = await read("target groups", () => describeTargetGroups(aws.elbv2));
-  const targetGroups = await read("target groups of the fleet", () =>
-    relevantGroups(group, groups ?? [], aws),
-  );
-  if (targetGroups === undefined) return undefined;
-  const scope: Scope = { config, ami, targetGroupArns: targetGroups.map(({ arn }) => arn) };
-  const first = await read("instances and targets", () =>
-    observe(scope, noExpectations(), new Map(), aws, 0),
-  );
-  if (first === undefined) return undefined;
-  const template = await readTemplate(basics, first, config, ami, aws, read);
-  // Looked at again with the template: leftovers of an earlier run are told apart by their launch spec.
-  const expected = noExpectations();
-  const launches = new Map<string, Launches>();
-  const snapshot = await read("instances and targets", () =>
-    observe({ ...scope, template }, expected, launches, aws, 0),
-  );
-  if (snapshot === undefined) return undefined;
-  return {
-    group,
-    targetGroups,
-    // Those of the same load balancer that hold instances have been looked at.
-    others: (groups ?? []).filter((one) => one.arn !== group.arn && !isSibling(one, group)),
-    template,
-    launches,
-    snapshot,
-    fleet: slotsOf(snapshot, { config, ami, ...expected }),
-    served: expected.served,
-  };
-}
-
-/** The group itself and every other one of its load balancer that holds one of its instances. */
-async function relevantGroups(
-  group: BareTargetGroup,
-  groups: readonly BareTargetGroup[],
-  aws: AwsClients,
-): Promise<TargetGroup[]> {
-  const targets = await describeTargets(aws.elbv2, group.arn);
-  const ids = new Set(targets.map(({ instanceId }) => instanceId));
-  const siblings = groups.filter((one) => isSibling(one, group));
-  const holding = await inTurns(siblings, async (sibling) => {
-    const held = await targetsIfThere(sibling.arn, aws);
-    return held.some(({ instanceId }) => ids.has(instanceId)) ? [sibling] : [];
-  });
-  return inTurns([group, ...holding.flat()], (one) => withAttributes(aws.elbv2, one));
-}
-
-/** Another target group of instances of the same load balancer. */
-function isSibling(one: BareTargetGroup, group: BareTargetGroup): boolean {
-  const [loadBalancerArn = ""] = group.loadBalancerArns;
-  return (
-    one.arn !== group.arn &&
-    one.targetType === "instance" &&
-    one.loadBalancerArns.includes(loadBalancerArn)
-  );
-}
-
-async function readTemplate(
-  { image, instanceType }: Basics,
-  { instances }: Snapshot,
-  config: Config,
-  ami: string,
-  aws: AwsClients,
-  read: Reader["read"],
-): Promise<LaunchTemplate> {
-  const present = [...instances.values()].filter((instance) => !isGone(instance));
-  const own = present.flatMap(({ source }) => source.SubnetId ?? []);
-  const subnetIds = config.subnetIds.length > 0 ? config.subnetIds : own;
-  const imageIds = [...new Set(present.map((one) => one.imageId))];
-  const [oldImages, subnets] = await Promise.all([
-    read("AMIs of the fleet", () => describeImages(aws.ec2, imageIds)),
-    read("subnets", () => describeSubnets(aws.ec2, [...new Set(subnetIds)])),
-  ]);
-  return {
-    config,
-    image: image ?? { ImageId: ami },
-    oldImages: oldImages ?? [],
-    instanceType: instanceType ?? {},
-    subnets: subnets ?? [],
   };
 }
 
