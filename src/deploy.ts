@@ -18,6 +18,8 @@ export interface Deps extends AwsClients {
   readonly readOwnInstanceId: () => Promise<string | undefined>;
   /** Who this run is to other runs. */
   readonly holder: Holder;
+  /** Clients for changes, which send each but once: repeated, it could land long after it was decided on. */
+  readonly once?: Pick<AwsClients, "ec2" | "elbv2">;
   /** Aborted by SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
 }
@@ -70,15 +72,12 @@ async function rollOut(
 ): Promise<boolean> {
   const startedMs = deps.clock.now();
   const checked = await check(deployment, deps, narrator);
-  if (checked.pending > 0 && !(await lock.acquire())) return false;
+  const arns = checked.plan.targetGroups.map(({ arn }) => arn);
+  if (checked.pending > 0 && !(await lock.acquire(arns))) return false;
   narrator.checked(checked);
   await deps.clock.sleep(startedMs + beforeFirstLookMs - deps.clock.now(), deps.signal);
   if (deps.signal.aborted) throw interruptedEarly();
-  const run = newRun(checked, {
-    ...deps,
-    ec2: lock.guard(deps.ec2),
-    elbv2: lock.guard(deps.elbv2),
-  });
+  const run = newRun(checked, deps, lock);
   try {
     for (;;) {
       const situation = await look(run, deps, narrator);
@@ -88,7 +87,7 @@ async function rollOut(
         return true;
       }
       if (!lock.isHeld && decision.needs.some(({ step }) => step !== undefined)) {
-        if (!(await lock.acquire())) return false;
+        if (!(await lock.acquire(arns))) return false;
         continue;
       }
       const pauseMs = await carryOut(decision, run, deps.signal, narrator);

@@ -1,9 +1,11 @@
-import { describeTags } from "./aws/elbv2.ts";
 import { isAwsError } from "./aws/errors.ts";
 import { check } from "./check.ts";
 import type { Deployment, Deps } from "./deploy.ts";
-import { describeLease, leasesIn } from "./lock/lease.ts";
+import { DeployError, interruptedEarly } from "./errors.ts";
+import { describeLease } from "./lock/lease.ts";
+import { createLeaseWatch } from "./lock/lease-watch.ts";
 import { lockRefused } from "./lock/lock-errors.ts";
+import type { Plan } from "./needs.ts";
 import { patient } from "./outlast.ts";
 import { rolloutPlan } from "./plan/rollout-plan.ts";
 import { createNarrator, type Narrator } from "./report/narrator.ts";
@@ -18,26 +20,32 @@ import { isAnythingToDo, planEvent } from "./report/plan.ts";
 export async function dryRun(deployment: Deployment, deps: Deps): Promise<boolean> {
   const narrator = createNarrator(deployment, deps);
   const checked = await check(deployment, deps, narrator);
-  if (deployment.config.lock) await tellOfOthers(deployment, deps, narrator);
+  if (deployment.config.lock) await tellOfOthers(deployment, checked.plan, deps, narrator);
   for (const message of checked.notices) deps.log({ event: "notice", message });
   const plan = rolloutPlan(checked, deps.clock.now());
   deps.log(planEvent(plan));
   return isAnythingToDo(plan);
 }
 
+/** What AWS refuses of it does not hide the plan. */
 async function tellOfOthers(
   { config: { targetGroupArn, waitingPeriodSeconds: limitSeconds } }: Deployment,
+  { targetGroups }: Plan,
   { elbv2, clock, holder, log, signal }: Deps,
   { outage: onOutage }: Narrator,
 ): Promise<void> {
   const steady = patient(elbv2, { clock, limitSeconds, onOutage, signal });
+  const arns = targetGroups.map(({ arn }) => arn);
   try {
-    for (const lease of leasesIn(await describeTags(steady, targetGroupArn)).leases.values()) {
-      if (holder.hasEnded(lease)) continue;
+    const { living } = await createLeaseWatch(clock, holder).look(steady, arns);
+    for (const lease of living) {
       const who = describeLease(lease, holder.wallMs());
       log({ event: "lock", message: `Another rollout holds the lock: ${who}` });
     }
   } catch (error) {
-    throw isAwsError(error) ? lockRefused(error, targetGroupArn) : error;
+    if (signal.aborted) throw interruptedEarly();
+    if (!isAwsError(error) && !(error instanceof DeployError)) throw error;
+    const { message, hint } = lockRefused(error, targetGroupArn);
+    log({ event: "notice", message: hint === undefined ? message : `${message}; ${hint}` });
   }
 }

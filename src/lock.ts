@@ -1,29 +1,41 @@
 import { removeTags } from "./aws/elbv2.ts";
-import { awsErrorCode, isAwsError } from "./aws/errors.ts";
+import { isAwsError } from "./aws/errors.ts";
 import type { Deployment, Deps } from "./deploy.ts";
 import { interruptedEarly } from "./errors.ts";
 import { describeLease, type Lease, leaseKeys } from "./lock/lease.ts";
-import { createLeaseWatch, type Leases } from "./lock/lease-watch.ts";
+import { createLeaseWatch, type Leases, type SeenLease } from "./lock/lease-watch.ts";
 import { groupName, locked, lockLost, lockRefused } from "./lock/lock-errors.ts";
 import { createOwnLease } from "./lock/own-lease.ts";
 import { patient } from "./outlast.ts";
+
+interface Client {
+  send(...args: never[]): unknown;
+}
 
 /** That only one rollout of a target group works at a time. */
 export interface Lock {
   /**
    * Waits, as long as it may, until no other rollout works. Changes nothing.
-   * @throws DeployError `Locked`, `Interrupted`, or `AccessDenied` where reading tags is not allowed
+   * @throws DeployError `Locked`, `Interrupted`
    */
   whenFree(): Promise<void>;
   /**
-   * Takes the lock.
+   * Takes the lock, of all target groups that the run changes.
    * @returns false where another run was faster, and there is time left to wait for it
-   * @throws DeployError as {@link Lock.whenFree}
+   * @throws DeployError as {@link Lock.whenFree}, or where AWS refuses what the lock is made of
    */
-  acquire(): Promise<boolean>;
+  acquire(arns: readonly string[]): Promise<boolean>;
   readonly isHeld: boolean;
-  /** The same client, which keeps the lock: its calls renew it, and before each change it is looked after. */
-  guard<C extends { send(...args: never[]): unknown }>(client: C): C;
+  /**
+   * That a change may be made now.
+   * @throws DeployError `LockLost` where another run may work; a transient error where that cannot be told
+   */
+  check(): Promise<void>;
+  /**
+   * The same client, which keeps the lock: its calls renew it, and before each change it is checked.
+   * @param once sends the changes
+   */
+  guard<C extends Client>(client: C, once?: C): C;
   /** Gives back what there is of it, taken or half taken; to be called in any case. Never throws. */
   release(): Promise<void>;
 }
@@ -33,7 +45,8 @@ export const noLock: Lock = {
   whenFree: async () => {},
   acquire: async () => true,
   isHeld: true,
-  guard: (client) => client,
+  check: async () => {},
+  guard: (client, once = client) => sending(client, (command) => sender(command, client, once)),
   release: async () => {},
 };
 
@@ -47,17 +60,27 @@ const settleEveryMs = 2_000;
 /** How far reads may lag behind, with a margin: after this long, what was written shows in all of them. */
 const settleMs = 10_000;
 
-/** A holder whose lease has expired may still be there, and trust a read that lags for as long again. */
+/**
+ * A holder whose lease has expired may still be there, and trust a read that lags for as long again; or a change of it
+ * may be on its way.
+ */
 const settleAfterExpiryMs = 20_000;
 
 /** Of several that take it at the same time, one stays within this; else another had it before. */
 const contentionMs = 40_000;
 
+/**
+ * For how long a lease that looks expired is watched though the user did not say to wait: it takes a minute, unless each
+ * look is so slow that it tells nothing.
+ */
+const mayBeOverLimitMs = 180_000;
+
 /** How often a lease that was written does not show before that is taken for the doing of others. */
 const claimsLimit = 3;
 
 /**
- * Makes the lock of a deployment's target group: a lease in its tags (lease.ts).
+ * Makes the lock of a deployment: a lease in the tags (lease.ts) of its target group, and of every other one that holds
+ * its instances; which those are is not known before it is acquired.
  *
  * Elastic Load Balancing has no compare-and-swap, and reads may lag. So each run first writes a lease of its own, and
  * goes on only after a read that shows its own lease and no other. Of two runs, the one whose read shows the later state
@@ -72,7 +95,8 @@ export function createLock(
 ): Lock {
   const { clock, holder, log, signal } = deps;
   const arn = config.targetGroupArn;
-  const watch = createLeaseWatch(arn, clock, holder);
+  let arns: readonly string[] = [arn];
+  const watch = createLeaseWatch(clock, holder);
   const own = createOwnLease({ arn, ami }, deps, watch);
   const limitSeconds = config.waitingPeriodSeconds;
   const steady = patient(deps.elbv2, { clock, limitSeconds, onOutage, signal });
@@ -87,10 +111,11 @@ export function createLock(
   }
 
   /** @throws DeployError `Locked` when the time to wait is over */
-  function block(others: readonly Lease[]): void {
+  function block(others: readonly SeenLease[]): void {
     const now = clock.now();
     blockedMs ??= now;
-    const mayWait = now - blockedMs < lockWaitSeconds * 1000 || others.every(watch.mayBeOver);
+    const watchMs = others.every(watch.mayBeOver) ? mayBeOverLimitMs : 0;
+    const mayWait = now - blockedMs < Math.max(lockWaitSeconds * 1000, watchMs);
     if (!mayWait) throw locked(arn, others, holder.wallMs());
   }
 
@@ -107,21 +132,23 @@ export function createLock(
 
   async function whenFree(): Promise<void> {
     for (let saidMs = Number.NEGATIVE_INFINITY; ; ) {
-      const { living } = await early(() => watch.look(steady).catch(orNobody));
+      const { living } = await early(() => watch.look(steady, arns).catch(orNobody));
       if (living.length === 0) return;
       block(living);
       if (clock.now() - saidMs >= sayEveryMs) {
         saidMs = clock.now();
         const who = living.map(describe).join(" and ");
-        const message = `Waiting for another rollout of target group ${groupName(arn)} (${who})`;
+        const where = groupName(living[0]?.arn ?? arn);
+        const message = `Waiting for another rollout of target group ${where} (${who})`;
         log({ event: "lock", message });
       }
       await clock.sleep(lookEveryMs, signal);
     }
   }
 
-  async function acquire(): Promise<boolean> {
-    const { living, over, strayKeys } = await early(() => watch.look(steady));
+  async function acquire(groups: readonly string[]): Promise<boolean> {
+    arns = groups;
+    const { living, over, strayKeys } = await early(() => watch.look(steady, arns));
     if (living.length > 0) {
       block(living);
       return false;
@@ -133,8 +160,8 @@ export function createLock(
     }
     // Ours are not there yet: that is to find out whether RemoveTags is allowed before anything is written.
     const keys = [...over, holder].flatMap(({ owner }) => leaseKeys(owner));
-    await early(() => removeTags(steady, arn, [...keys, ...strayKeys]));
-    await early(() => own.claim(steady));
+    await early(() => removeTags(steady, arns, [...keys, ...strayKeys]));
+    await early(() => own.claim(steady, arns));
     return settle(over.every(holder.hasEnded) ? settleMs : settleAfterExpiryMs);
   }
 
@@ -144,7 +171,7 @@ export function createLock(
     for (let claims = 1; ; ) {
       await clock.sleep(settleEveryMs, signal);
       const lookMs = clock.now();
-      const { living, hasOwn } = await early(() => watch.look(steady));
+      const { living, hasOwn } = await early(() => watch.look(steady, arns));
       if (living.length > 0) {
         rivalsSinceMs ??= lookMs;
         const isOutrun = lookMs - rivalsSinceMs > contentionMs;
@@ -160,7 +187,7 @@ export function createLock(
         }
         claims += 1;
         if (claims > claimsLimit) throw lockLost(arn, [], holder.wallMs());
-        await early(() => own.claim(steady));
+        await early(() => own.claim(steady, arns));
       }
       await own.renew();
     }
@@ -172,25 +199,30 @@ export function createLock(
     get isHeld() {
       return isHeld;
     },
-    guard: (client) => {
-      const send = async (command: object) => {
-        await own.renew();
-        if (isChange(command)) await own.check();
-        return client.send(command as never);
-      };
-      return new Proxy(client, {
-        get: (target, key) => (key === "send" ? send : Reflect.get(target, key, target)),
-      });
-    },
+    check: own.check,
+    guard: (client, once = client) =>
+      sending(client, async (command) => {
+        await (isChange(command) ? own.check() : own.renew());
+        return sender(command, client, once);
+      }),
     release,
   };
 }
 
-/** What does not exist, and credentials that are missing, are told by the preflight, with all else. */
+/** What AWS refuses is told by the preflight, with all else, or when the lock is taken. */
 function orNobody(error: unknown): Leases {
-  const isDenied = /^(AccessDenied|UnauthorizedOperation)/.test(awsErrorCode(error));
-  if (isDenied || !isAwsError(error)) throw error;
+  if (!isAwsError(error)) throw error;
   return { hasOwn: false, living: [], over: [], strayKeys: [] };
+}
+
+function sending<C extends Client>(client: C, send: (command: object) => unknown): C {
+  return new Proxy(client, {
+    get: (target, key) => (key === "send" ? send : Reflect.get(target, key, target)),
+  });
+}
+
+function sender<C extends Client>(command: object, client: C, once: C): unknown {
+  return (isChange(command) ? once : client).send(command as never);
 }
 
 /** Everything but reads and what EC2 is only asked about. */

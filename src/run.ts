@@ -4,6 +4,7 @@ import { type Decision, decide } from "./decide.ts";
 import type { Deps } from "./deploy.ts";
 import { DeployError } from "./errors.ts";
 import { expectLaunched, noExpectations } from "./expectations.ts";
+import type { Lock } from "./lock.ts";
 import {
   advance,
   type Mode,
@@ -33,6 +34,8 @@ export interface Run extends Workbench {
   readonly refusals: Map<string, string>;
   /** What is known of launches that were refused for want of room, by the id of the instance to be replaced. */
   readonly shortages: Map<string, Shortage>;
+  /** That no other run works. */
+  readonly lock: Pick<Lock, "check">;
   /** How long AWS has not answered in all; no limit counts it. */
   outageMs: number;
   /** The last decision and what it rested on. */
@@ -45,16 +48,21 @@ const interruptedLimitSeconds = 30;
 /** The pause after a change: what follows from it can hardly be seen sooner. */
 const afterStepMs = 1000;
 
+/** What takes an instance out of service is not done on reads older than this. */
+const readsCountMs = 5000;
+
 /** A run that has done nothing yet. */
 export function newRun(
   { plan, template, served, launches }: Preflight,
-  { ec2, elbv2, sts, clock }: Deps,
+  { ec2, elbv2, sts, clock, once }: Deps,
+  lock: Lock,
 ): Run {
   return {
     plan,
     template,
-    aws: { ec2, elbv2, sts },
+    aws: { ec2: lock.guard(ec2, once?.ec2), elbv2: lock.guard(elbv2, once?.elbv2), sts },
     clock,
+    lock,
     mode: "rolling",
     expected: { ...noExpectations(), served: new Set(served) },
     launches: new Map(launches),
@@ -169,7 +177,9 @@ export async function carryOut(
     if (need.step === undefined) continue;
     // From a signal on, only what the next decision says counts.
     if (run.mode !== mode || (signal.aborted && mode !== "interrupted")) return 0;
-    if (await tryStep(need, need.step, run, narrator)) hasActed = true;
+    const isDone = await tryStep(need, need.step, run, narrator);
+    if (isDone === undefined) return 0;
+    if (isDone) hasActed = true;
   }
   const pollSeconds = Math.min(...decision.needs.map((need) => need.pollSeconds));
   return hasActed ? Math.min(afterStepMs, pollSeconds * 1000) : pollSeconds * 1000;
@@ -180,8 +190,19 @@ function urgency({ step }: Need): number {
   return step?.kind === "deregister" ? 0 : step?.kind === "launch" ? 2 : 1;
 }
 
-async function tryStep(need: Need, step: Step, run: Run, narrator: Narrator): Promise<boolean> {
+/** @returns whether it was done; undefined where one has to look again before it may be */
+async function tryStep(
+  need: Need,
+  step: Step,
+  run: Run,
+  narrator: Narrator,
+): Promise<boolean | undefined> {
   try {
+    if (step.kind === "deregister" || step.kind === "terminate") {
+      // The lock's own calls can take long.
+      await run.lock.check();
+      if (run.clock.now() - (run.last?.atMs ?? 0) > readsCountMs) return undefined;
+    }
     const outcome = await act(step, run);
     run.refusals.delete(need.slotId);
     if (outcome.refusals !== undefined) narrator.refused(need, outcome);

@@ -16,6 +16,7 @@ import {
   RemoveTagsCommand,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { Target, TargetGroup, TargetRef } from "../snapshot.ts";
+import { chunk } from "./chunk.ts";
 
 /** The load balancer in front of the fleet. */
 export interface LoadBalancer {
@@ -189,31 +190,43 @@ function toInput(TargetGroupArn: string, targets: readonly TargetRef[]) {
   };
 }
 
-/** All tags of one load balancer, target group or listener. */
+/** Resources of one call about tags (API reference, AddTags, DescribeTags and RemoveTags). */
+const taggedLimit = 20;
+
+/** All tags of load balancers, target groups or listeners, by ARN, in the order asked for. */
 export async function describeTags(
   elbv2: ElasticLoadBalancingV2Client,
-  arn: string,
-): Promise<Map<string, string>> {
-  const answer = await elbv2.send(new DescribeTagsCommand({ ResourceArns: [arn] }));
-  const tags = answer.TagDescriptions?.[0]?.Tags ?? [];
-  return new Map(tags.map(({ Key = "", Value = "" }) => [Key, Value]));
+  arns: readonly string[],
+): Promise<Map<string, Map<string, string>>> {
+  const found = new Map(arns.map((arn) => [arn, new Map<string, string>()]));
+  for (const ResourceArns of chunk(arns, taggedLimit)) {
+    const answer = await elbv2.send(new DescribeTagsCommand({ ResourceArns }));
+    for (const { ResourceArn = "", Tags = [] } of answer.TagDescriptions ?? []) {
+      found.set(ResourceArn, new Map(Tags.map(({ Key = "", Value = "" }) => [Key, Value])));
+    }
+  }
+  return found;
 }
 
-/** Adds tags, or gives those that are there new values: all of them or, where it fails, none. */
+/** Adds tags, or gives those that are there new values: of up to 20 resources all of them or, where it fails, none. */
 export async function addTags(
   elbv2: ElasticLoadBalancingV2Client,
-  arn: string,
+  arns: readonly string[],
   tags: Readonly<Record<string, string>>,
 ): Promise<void> {
   const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-  await elbv2.send(new AddTagsCommand({ ResourceArns: [arn], Tags }));
+  for (const ResourceArns of chunk(arns, taggedLimit)) {
+    await elbv2.send(new AddTagsCommand({ ResourceArns, Tags }));
+  }
 }
 
 /** Removes tags; one that is not there is no error. */
 export async function removeTags(
   elbv2: ElasticLoadBalancingV2Client,
-  arn: string,
+  arns: readonly string[],
   TagKeys: readonly string[],
 ): Promise<void> {
-  await elbv2.send(new RemoveTagsCommand({ ResourceArns: [arn], TagKeys: [...TagKeys] }));
+  for (const ResourceArns of chunk(arns, taggedLimit)) {
+    await elbv2.send(new RemoveTagsCommand({ ResourceArns, TagKeys: [...TagKeys] }));
+  }
 }

@@ -47,7 +47,8 @@ export function buildUrl(env: Readonly<Record<string, string | undefined>>): str
 
 /** A process id says something only within one boot and one PID namespace: a container has one of its own. */
 function thisHost(): { host: string; isSure: boolean } {
-  if (process.platform !== "linux") return { host: toTagValue(hostname()), isSure: true };
+  // Two hosts may have the same name, and there is nothing to tell them apart.
+  if (process.platform !== "linux") return { host: toTagValue(hostname()), isSure: false };
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     const namespace = readlinkSync("/proc/self/ns/pid");

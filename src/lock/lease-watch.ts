@@ -5,34 +5,42 @@ import type { Holder } from "./holder.ts";
 import { type Lease, leasesIn, silentMs } from "./lease.ts";
 
 /** A lease without a heartbeat for this long has expired. */
-const expiryMs = 120_000;
+export const expiryMs = 120_000;
 
 /**
- * Clocks of two hosts may differ by minutes, so for this long at least the heartbeat must be seen to stand still: two
- * renewals and the time until they show.
+ * Clocks of two hosts may differ by minutes, so for this long at least the heartbeat must be seen to stand still: the
+ * longest time between two renewals (32 s: own-lease.ts), and the time until one shows.
  */
-const watchMs = 45_000;
+const watchMs = 60_000;
+
+/** A heartbeat further ahead than this tells no time: the clock of its holder is wrong, or was. */
+const aheadMs = 60_000;
 
 /** With no look for this long, AWS was away, and no heartbeat can have come through. */
 const gapMs = 20_000;
 
-/** What one read of a target group's tags shows of leases. */
+/** A lease, and the target group it was seen at. */
+export interface SeenLease extends Lease {
+  readonly arn: string;
+}
+
+/** What one read of the tags of target groups shows of leases: of each run one, however many groups it is at. */
 export interface Leases {
-  /** Whether our own is there. */
+  /** Whether our own is there, at each of the groups. */
   readonly hasOwn: boolean;
-  /** Those of other runs that work, as far as can be told. */
-  readonly living: readonly Lease[];
+  /** Those of other runs that work, as far as can be told, at any of the groups. */
+  readonly living: readonly SeenLease[];
   /** Those whose process has ended, or that have expired. */
-  readonly over: readonly Lease[];
+  readonly over: readonly SeenLease[];
   readonly strayKeys: readonly string[];
 }
 
 /** What is known of other runs from watching their leases. */
 export interface LeaseWatch {
-  /** Reads all leases. Throws what the SDK throws. */
-  look(elbv2: ElasticLoadBalancingV2Client): Promise<Leases>;
-  /** Whether it looks expired by the clock of this host, and only a little watching will tell. */
-  mayBeOver(lease: Lease): boolean;
+  /** Reads all leases of target groups. Throws what the SDK throws. */
+  look(elbv2: ElasticLoadBalancingV2Client, arns: readonly string[]): Promise<Leases>;
+  /** Whether its heartbeat cannot be right by the clock of this host, and only a little watching will tell. */
+  mayBeOver(lease: SeenLease): boolean;
 }
 
 interface Sighting {
@@ -45,13 +53,13 @@ interface Sighting {
   readonly isOver: boolean;
 }
 
-/** A watch over the leases in a target group's tags, which has seen nothing yet. */
-export function createLeaseWatch(arn: string, clock: Clock, holder: Holder): LeaseWatch {
+/** A watch over the leases in tags of target groups, which has seen nothing yet. */
+export function createLeaseWatch(clock: Clock, holder: Holder): LeaseWatch {
   const sightings = new Map<string, Sighting>();
 
-  function see(lease: Lease): Sighting {
+  function see(lease: SeenLease): Sighting {
     const { heartbeat } = lease;
-    const before = sightings.get(lease.owner);
+    const before = sightings.get(nameOf(lease));
     const seenMs = clock.now();
     if (before === undefined) {
       return { heartbeat, sinceMs: seenMs, seenMs, hasMoved: false, isOver: false };
@@ -60,26 +68,46 @@ export function createLeaseWatch(arn: string, clock: Clock, holder: Holder): Lea
       return { heartbeat, sinceMs: seenMs, seenMs, hasMoved: true, isOver: false };
     }
     const sinceMs = seenMs - before.seenMs > gapMs ? seenMs : before.sinceMs;
-    const limitMs = looksExpired(lease, before) ? watchMs : expiryMs;
+    const limitMs = looksOver(lease, before) ? watchMs : expiryMs;
     return { ...before, sinceMs, seenMs, isOver: before.isOver || seenMs - sinceMs >= limitMs };
   }
 
-  const looksExpired = (lease: Lease, seen: Sighting | undefined) =>
-    silentMs(lease, holder.wallMs()) >= expiryMs && !seen?.hasMoved;
+  function looksOver(lease: Lease, seen: Sighting | undefined): boolean {
+    const silent = silentMs(lease, holder.wallMs());
+    return (silent >= expiryMs || silent < -aheadMs) && !seen?.hasMoved;
+  }
 
   return {
-    async look(elbv2) {
-      const { leases, strayKeys } = leasesIn(await describeTags(elbv2, arn));
-      const others = [...leases.values()].filter(({ owner }) => owner !== holder.owner);
-      for (const lease of others) sightings.set(lease.owner, see(lease));
-      const isOver = (lease: Lease) => sightings.get(lease.owner)?.isOver || holder.hasEnded(lease);
+    async look(elbv2, arns) {
+      const groups = [...(await describeTags(elbv2, arns))].map(([arn, tags]) => {
+        return { arn, ...leasesIn(tags) };
+      });
+      const others = groups
+        .flatMap(({ arn, leases }) => [...leases.values()].map((lease) => ({ ...lease, arn })))
+        .filter(({ owner }) => owner !== holder.owner);
+      for (const lease of others) sightings.set(nameOf(lease), see(lease));
+      const isOver = (lease: SeenLease) =>
+        sightings.get(nameOf(lease))?.isOver || holder.hasEnded(lease);
+      const living = oneEach(others.filter((lease) => !isOver(lease)));
       return {
-        hasOwn: leases.has(holder.owner),
-        living: others.filter((lease) => !isOver(lease)),
-        over: others.filter(isOver),
-        strayKeys,
+        hasOwn: groups.every(({ leases }) => leases.has(holder.owner)),
+        living,
+        over: oneEach(others).filter((one) => !living.some(({ owner }) => owner === one.owner)),
+        strayKeys: groups.flatMap(({ strayKeys }) => strayKeys),
       };
     },
-    mayBeOver: (lease) => looksExpired(lease, sightings.get(lease.owner)),
+    mayBeOver: (lease) => looksOver(lease, sightings.get(nameOf(lease))),
   };
+}
+
+/** Every group shows the lease of a run at its own pace. */
+function nameOf({ arn, owner }: SeenLease): string {
+  return `${arn} ${owner}`;
+}
+
+/** The first of each run. */
+function oneEach(leases: readonly SeenLease[]): SeenLease[] {
+  return leases.filter(
+    ({ owner }, index) => leases.findIndex((lease) => lease.owner === owner) === index,
+  );
 }

@@ -1,4 +1,4 @@
-import { duration } from "../report/narrator.ts";
+import { duration } from "../duration.ts";
 
 /**
  * What a run says of itself in tags of the target group while it works there. Every run has tags of its own, with its
@@ -45,7 +45,7 @@ export interface LeaseTags {
   /** By owner. */
   readonly leases: ReadonlyMap<string, Lease>;
   /** All keys of them. */
-  readonly leaseKeys: readonly string[];
+  readonly keys: readonly string[];
   /** Keys of ours that belong to no lease: `since`, which is written only once, is missing. */
   readonly strayKeys: readonly string[];
 }
@@ -68,7 +68,7 @@ export function leasesIn(tags: ReadonlyMap<string, string>): LeaseTags {
     const values = Object.fromEntries(fields.map((name) => [name, value(name)]));
     leases.set(owner, { owner, ...(values as Record<Field, string>) });
   }
-  return { leases, leaseKeys: keys, strayKeys };
+  return { leases, keys, strayKeys };
 }
 
 /**

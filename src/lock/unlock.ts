@@ -1,12 +1,12 @@
-import { describeTags, removeTags } from "../aws/elbv2.ts";
+import { describeTags, describeTargetGroups, removeTags } from "../aws/elbv2.ts";
 import { isAwsError } from "../aws/errors.ts";
 import type { Deps } from "../deploy.ts";
-import { describeLease, leasesIn } from "./lease.ts";
+import { describeLease, leaseKeys, leasesIn } from "./lease.ts";
 import { groupName, lockRefused } from "./lock-errors.ts";
 
 /**
- * Removes the lock of a target group, whoever holds it, and says who that was. A run that still works there stops before
- * its next change.
+ * Removes the lock of a target group, whoever holds it, and says who that was: from all target groups that a holder has
+ * locked with it. A run that still works there stops before its next change.
  * @throws DeployError when AWS refuses
  */
 export async function unlock(
@@ -14,9 +14,16 @@ export async function unlock(
   { elbv2, holder, log }: Pick<Deps, "elbv2" | "holder" | "log">,
 ): Promise<void> {
   try {
-    const { leases, strayKeys, leaseKeys } = leasesIn(await describeTags(elbv2, arn));
-    const keys = [...leaseKeys, ...strayKeys];
-    if (keys.length > 0) await removeTags(elbv2, arn, keys);
+    const { leases, strayKeys } = leasesIn(
+      (await describeTags(elbv2, [arn])).get(arn) ?? new Map(),
+    );
+    if (leases.size > 0) {
+      const beside = [...(await describeTags(elbv2, await siblingsOf(arn, elbv2)))]
+        .filter(([, tags]) => [...leasesIn(tags).leases.keys()].some((owner) => leases.has(owner)))
+        .map(([sibling]) => sibling);
+      await removeTags(elbv2, [arn, ...beside], [...leases.keys()].flatMap(leaseKeys));
+    }
+    if (strayKeys.length > 0) await removeTags(elbv2, [arn], strayKeys);
     const lines = [...leases.values()].map((lease) => describeLease(lease, holder.wallMs()));
     if (lines.length === 0) {
       log({ event: "lock", message: `Target group ${groupName(arn)} was not locked` });
@@ -27,4 +34,14 @@ export async function unlock(
   } catch (error) {
     throw isAwsError(error) ? lockRefused(error, arn) : error;
   }
+}
+
+/** The other target groups of its load balancer. */
+async function siblingsOf(arn: string, elbv2: Deps["elbv2"]): Promise<string[]> {
+  const groups = await describeTargetGroups(elbv2);
+  const balancers = groups.find((group) => group.arn === arn)?.loadBalancerArns ?? [];
+  return groups
+    .filter((group) => group.arn !== arn)
+    .filter(({ loadBalancerArns }) => loadBalancerArns.some((one) => balancers.includes(one)))
+    .map((group) => group.arn);
 }

@@ -2,6 +2,7 @@ import type { Outcome } from "../act.ts";
 import type { Caller } from "../aws/sts.ts";
 import type { Decision } from "../decide.ts";
 import type { Deployment, Deps } from "../deploy.ts";
+import { duration } from "../duration.ts";
 import type { Need, Phase, Plan, Situation } from "../needs.ts";
 import type { Preflight } from "../preflight.ts";
 import { reasonOf } from "../room.ts";
@@ -262,9 +263,4 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
 
 function instances(count: number): string {
   return count === 1 ? "1 instance" : `${count} instances`;
-}
-
-/** "45 s", "3 min 20 s" */
-export function duration(seconds: number): string {
-  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }

@@ -68,7 +68,7 @@ describe("a lease", () => {
     );
     fc.assert(
       fc.property(fc.dictionary(key, fc.string()), fc.integer(), (tags, wallMs) => {
-        const { leases, leaseKeys: keys, strayKeys } = leasesIn(new Map(Object.entries(tags)));
+        const { leases, keys, strayKeys } = leasesIn(new Map(Object.entries(tags)));
         const ours = Object.keys(tags).filter((one) => one.startsWith(leasePrefix));
         expect([...keys, ...strayKeys].sort()).toEqual(ours.sort());
         for (const one of leases.values()) expect(describeLease(one, wallMs)).not.toContain("NaN");

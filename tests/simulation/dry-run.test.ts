@@ -256,4 +256,15 @@ describe("a dry run while another rollout works", () => {
     const told = linesOf(result).filter((line) => line.startsWith("Another rollout holds"));
     expect(told).toEqual([expect.stringMatching(/process 4711 on host jenkins-1, .*job\/7\//)]);
   });
+
+  it("is shown though it cannot be told whether somebody is at work", async () => {
+    const denied = { kind: "error", status: 403, code: "AccessDenied", message: "no" } as const;
+    const result = await dryRunOf(stage(), {
+      faults: ({ action }) => (action === "DescribeTags" ? denied : undefined),
+    });
+    expect(result.error).toBeUndefined();
+    expect(result.isAnythingToDo).toBe(true);
+    const [notice] = result.events.filter(({ event }) => event === "notice");
+    expect(notice?.message).toMatch(/^May not lock .*elasticloadbalancing:RemoveTags/i);
+  });
 });

@@ -10,6 +10,7 @@ import { leasePrefix } from "../../src/lock/lease.ts";
 import { unlock } from "../../src/lock/unlock.ts";
 import { createLock } from "../../src/lock.ts";
 import { IMAGES } from "../../src/simulator/catalog.ts";
+import { forceAnswer } from "../../src/simulator/controls.ts";
 import type { Faults } from "../../src/simulator/faults.ts";
 import { createRequestHandler, type RequestRecord } from "../../src/simulator/handler.ts";
 import { createRandom } from "../../src/simulator/random.ts";
@@ -87,6 +88,20 @@ function longestGap(times: readonly number[]): number {
 
 function codeOf({ error }: RunResult): string | undefined {
   return error instanceof DeployError ? error.code : error === undefined ? undefined : "Bug";
+}
+
+async function unlocking(scene: Stage) {
+  const requestHandler = createRequestHandler(scene.aws);
+  const elbv2 = new ElasticLoadBalancingV2Client({
+    region: "eu-west-1",
+    credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
+    requestHandler,
+  });
+  const events: { message: string; lines?: readonly string[] }[] = [];
+  const holder = { ...elsewhere("me")(scene), process: "1", build: "none" };
+  const log = (event: (typeof events)[number]) => events.push(event);
+  await unlock(scene.aws.targetGroupArn, { elbv2, holder, log });
+  return events;
 }
 
 describe("two runs started together", () => {
@@ -168,7 +183,7 @@ describe("the lock, wanted by several at once", () => {
       );
       await clock.sleep(random.between(`start ${owner}`, [0, 20 * second]));
       do await lock.whenFree();
-      while (!(await lock.acquire()));
+      while (!(await lock.acquire([aws.targetGroupArn])));
       const fromMs = clock.now();
       await clock.sleep(random.between(`work ${owner}`, [0, 40 * second]));
       held.push({ owner, fromMs, toMs: clock.now() });
@@ -271,6 +286,83 @@ describe("a second run", () => {
   });
 });
 
+describe("two target groups of the same instances", () => {
+  const twice = { ...hurried, instances: 2, zones: 2, secondPort: 9090 };
+  const besideArn = ({ aws }: Stage) => aws.secondTargetGroupArn ?? "";
+  const beside = (scene: Stage) => ({ config: { "target-group": { arn: besideArn(scene) } } });
+  const besideTags = (scene: Stage) => scene.aws.world.elbTags.get(besideArn(scene)) ?? [];
+
+  it.each([0, 3 * second, 40 * second])(
+    "are not worked at by two runs at a time, one for each (%i ms apart)",
+    async (apartMs) => {
+      for (const ami of [IMAGES.good, IMAGES.slow]) {
+        const scene = stage(twice);
+        const watched = watch(scene);
+        const first = run(scene, { holder: elsewhere("a")(scene) });
+        await scene.clock.sleep(apartMs);
+        const options = { ...beside(scene), ami, holder: elsewhere("b")(scene) };
+        const [one, other] = await Promise.all([first, run(scene, options)]);
+        expectSuccess(one);
+        expect(codeOf(other)).toBe("Locked");
+        expect(errorText(other)).toMatch(
+          /rollout of target group my-(second-)?targets.* is under way; nothing was changed\nproc/,
+        );
+        expect(changesOf(other)).toEqual([]);
+        expect(watched.violations).toEqual([]);
+        expectConverged(scene);
+        expect([tagsOf(scene), besideTags(scene)]).toEqual([{}, []]);
+      }
+    },
+  );
+
+  it("are waited for together", async () => {
+    const scene = stage(twice);
+    const first = run(scene, { holder: elsewhere("a")(scene) });
+    await scene.clock.sleep(30 * second);
+    const options = { ...beside(scene), lockWaitSeconds: 900, holder: elsewhere("b")(scene) };
+    expectSuccess(await run(scene, options));
+    expectSuccess(await first);
+    expectConverged(scene);
+  });
+
+  it("each hold a lease that counts for both, and is renewed and missed at both", async () => {
+    const scene = stage(twice);
+    const { clock, aws } = scene;
+    const heartbeats: (string | undefined)[][] = [];
+    const remember = () => {
+      const groups = [aws.targetGroupArn, besideArn(scene)].map((arn) => {
+        const tags = aws.world.elbTags.get(arn) ?? [];
+        return tags.find(({ key }) => key.endsWith("heartbeat"))?.value;
+      });
+      heartbeats.push(groups);
+    };
+    clock.at(clock.now() + 15 * second, remember);
+    clock.at(clock.now() + 45 * second, remember);
+    const atMs = clock.now() + 46 * second;
+    clock.at(atMs, () => aws.world.elbTags.set(besideArn(scene), []));
+    const result = await run(scene);
+    expect(codeOf(result)).toBe("LockLost");
+    expect(changesOf(result).filter((request) => request.atMs > atMs)).toEqual([]);
+    expect(heartbeats.map(([one, other]) => one !== undefined && one === other)).toEqual([
+      true,
+      true,
+    ]);
+    expect(heartbeats[0]?.[0]).not.toBe(heartbeats[1]?.[0]);
+    expect([tagsOf(scene), besideTags(scene)]).toEqual([{}, []]);
+  });
+
+  it("are unlocked together", async () => {
+    const scene = stage(twice);
+    await run(scene, {
+      hasBeenTried: true,
+      faults: ({ action }) => (action === "RegisterTargets" ? { kind: "crashAfter" } : undefined),
+    });
+    expect(besideTags(scene)).toHaveLength(6);
+    await unlocking(scene);
+    expect([tagsOf(scene), besideTags(scene)]).toEqual([{}, []]);
+  });
+});
+
 describe("a holder that was killed", () => {
   async function callsOf(): Promise<number> {
     return (await run(stage(small))).requests.length;
@@ -340,6 +432,19 @@ describe("a holder that was killed", () => {
     expect(tagsOf(scene)).toEqual({});
   });
 
+  it("long ago is not waited for without end where looks are too slow to tell", async () => {
+    const scene = stage(small);
+    setTags(scene, leaseOf("gone", "2026-01-05T08:10:00.000Z"));
+    const startMs = scene.clock.now();
+    const result = await run(scene, {
+      holder: elsewhere("next")(scene),
+      travelMs: (action) => (action === "DescribeTags" ? 8 * second : 0),
+      interruptAfterMs: 900 * second,
+    });
+    expect(codeOf(result)).toBe("Locked");
+    expect(scene.clock.now() - startMs).toBeLessThan(240 * second);
+  });
+
   it("and AWS being away is no proof of death", async () => {
     // Whichever of the two finds AWS back first.
     for (let shift = 0; shift < 5; shift++) {
@@ -393,6 +498,83 @@ describe("heartbeats", () => {
     expect(back - toMs).toBeLessThanOrEqual(10 * second);
     const told = linesOf(result).filter((line) => line.includes("has not been renewed for"));
     expect(told).toEqual([expect.stringMatching(/for 6\d s: InternalError/)]);
+  });
+});
+
+describe("a run that cannot renew its lock", () => {
+  it("changes nothing that could land after another run has taken over, and says what happened", async () => {
+    const tooLate: string[] = [];
+    for (const bake of [80, 90, 100]) {
+      const scene = stage({ ...small, deregistrationDelaySeconds: 60 });
+      const watched = watch(scene);
+      const fromMs = scene.clock.now() + 20 * second;
+      const first = run(scene, {
+        hasBeenTried: true,
+        holder: elsewhere("a")(scene),
+        config: { "bake-time": bake },
+        faults: ({ action, atMs }) =>
+          action === "AddTags" && atMs > fromMs ? { kind: "throttle" } : undefined,
+        travelMs: (action) => (action === "DeregisterTargets" ? 25 * second : 0),
+      });
+      await scene.clock.sleep(25 * second);
+      const other = await run(scene, {
+        hasBeenTried: true,
+        ami: IMAGES.slow,
+        holder: elsewhere("b")(scene),
+        config: { "waiting-period": 900 },
+        lockWaitSeconds: 900,
+      });
+      const one = await first;
+      const where = `bake time ${bake} s`;
+      expectSuccess(other);
+      expect(watched.violations, where).toEqual([]);
+      const [, taken] = other.requests.filter(({ action }) => action === "RemoveTags");
+      const changes = changesOf(one).filter(({ atMs }) => atMs > fromMs + 40 * second);
+      expect(changes, where).toEqual([]);
+      if (taken !== undefined) tooLate.push(errorText(one));
+    }
+    expect(tooLate.join("\n")).toMatch(/taken over .* as this one could not renew it for \d min/);
+  }, 60_000);
+});
+
+describe("a check of the lock", () => {
+  it("that takes long is no reason to act on what was read before it", async () => {
+    const scene = stage(small);
+    const watched = watch(scene, { tolerates: (failure) => failure.startsWith("503") });
+    const { world, oldInstanceIds } = scene.aws;
+    let slowCalls = 1;
+    let hasFailed = false;
+    world.onTransition((transition) => {
+      if (transition.kind !== "target" || transition.after?.state !== "healthy") return;
+      const { instanceId } = transition.after;
+      if (hasFailed || oldInstanceIds.includes(instanceId)) return;
+      hasFailed = true;
+      world.schedule(world.nowMs() + 5 * second, () => forceAnswer(world, instanceId, 503));
+    });
+    const result = await run(scene, {
+      hasBeenTried: true,
+      travelMs: (action) =>
+        action === "DescribeTags" && hasFailed && slowCalls-- > 0 ? 20 * second : 0,
+    });
+    expect(codeOf(result)).toBe("ReplacementFailed");
+    expect(watched.violations).toEqual([]);
+    for (const { id } of fleetOf(scene)) expect(oldInstanceIds).toContain(id);
+  });
+
+  it("is not trusted where each takes long", async () => {
+    const scene = stage(small);
+    const fromMs = scene.clock.now() + 15 * second;
+    const untilMs = fromMs + 100 * second;
+    const result = await run(scene, {
+      hasBeenTried: true,
+      travelMs: (action) => {
+        const now = scene.clock.now();
+        return action === "DescribeTags" && now >= fromMs && now < untilMs ? 4 * second : 0;
+      },
+    });
+    expectSuccess(result);
+    const during = changesOf(result).filter(({ atMs }) => atMs >= fromMs && atMs < untilMs);
+    expect(during).toEqual([]);
   });
 });
 
@@ -533,6 +715,21 @@ describe("the lock is given back", () => {
     expect(linesOf(result).at(-1)).toMatch(/could not be given back .* Throttling: Rate exceeded/);
   });
 
+  it("or else that is told within seconds, however long AWS is silent", async () => {
+    const scene = stage(small);
+    const atMs = scene.clock.now() + 21 * second;
+    const result = await run(scene, {
+      hasBeenTried: true,
+      interruptAfterMs: 22 * second,
+      travelMs: (action) => (action === "RemoveTags" && scene.clock.now() > atMs ? 45 * second : 0),
+    });
+    const endMs = scene.clock.now();
+    expect(codeOf(result)).toBe("Interrupted");
+    expect(linesOf(result).join("\n")).toMatch(/could not be given back .* no answer within 10 s/);
+    const last = result.requests.filter(({ action }) => action !== "RemoveTags").at(-1);
+    expect(endMs - (last?.atMs ?? 0)).toBeLessThanOrEqual(11 * second);
+  });
+
   it("though answers are lost and calls fail by chance", async () => {
     for (const kind of ["lostResponse", "serverError", "reset"] as const) {
       const scene = stage(small);
@@ -568,7 +765,7 @@ describe("tags that people have changed", () => {
       "at once",
     ],
     ["empty values", { [since]: "", [`${leasePrefix}x:host`]: "" }, "after a while"],
-    ["a heartbeat in the far future", leaseOf("x", "2126-01-05T09:00:00.000Z"), "not"],
+    ["a heartbeat in the far future", leaseOf("x", "2126-01-05T09:00:00.000Z"), "after a while"],
     ["a heartbeat of just now", leaseOf("x", "2026-01-05T08:59:55.000Z"), "not"],
   ])("%s", async (_title, tags, goesOn) => {
     const scene = stage(small);
@@ -610,6 +807,23 @@ describe("without the permission", () => {
     expectUntouched(scene);
   });
 
+  it("to DescribeTags it tells what the preflight finds, too", async () => {
+    const result = await run(stage(small), {
+      config: { "instance-type": "t9.huge" },
+      faults: deny("DescribeTags"),
+    });
+    expect(codeOf(result)).toBe("PreflightFailed");
+    expect(errorText(result)).toContain("t9.huge");
+  });
+
+  it("of tags left it says how many it needs", async () => {
+    const scene = stage(small);
+    setTags(scene, Object.fromEntries(Array.from({ length: 46 }, (_, i) => [`k${i}`, "v"])));
+    const result = await run(scene);
+    expect(errorText(result)).toMatch(/TooManyTags.*\n.*six more tags.*"lock": false/);
+    expectUntouched(scene);
+  });
+
   it('"lock": false does without', async () => {
     const scene = stage(small);
     setTags(scene, leaseOf("x", "2026-01-05T08:59:55.000Z"));
@@ -639,20 +853,6 @@ describe("a run that changes nothing", () => {
 });
 
 describe("unlock", () => {
-  async function unlocking(scene: Stage) {
-    const requestHandler = createRequestHandler(scene.aws);
-    const elbv2 = new ElasticLoadBalancingV2Client({
-      region: "eu-west-1",
-      credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
-      requestHandler,
-    });
-    const events: { message: string; lines?: readonly string[] }[] = [];
-    const holder = { ...elsewhere("me")(scene), process: "1", build: "none" };
-    const log = (event: (typeof events)[number]) => events.push(event);
-    await unlock(scene.aws.targetGroupArn, { elbv2, holder, log });
-    return events;
-  }
-
   it("removes the lock of whoever holds it, and says who that was", async () => {
     const scene = stage(small);
     setTags(scene, {
