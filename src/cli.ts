@@ -12,6 +12,7 @@ import { thisProcess } from "./lock/holder.ts";
 import { unlock } from "./lock/unlock.ts";
 import { createLog, type Log } from "./log.ts";
 import { readOwnInstanceId } from "./metadata.ts";
+import type { AwsClients } from "./observe.ts";
 import {
   type DeployFlags,
   parseArguments,
@@ -173,7 +174,7 @@ async function readConfigFile(file: string): Promise<string> {
 async function withClients<T>(
   region: string,
   log: Log,
-  work: (clients: Pick<Deps, "ec2" | "elbv2" | "sts" | "once">) => Promise<T>,
+  work: (clients: AwsClients) => Promise<T>,
 ): Promise<T> {
   const { AWS_PROFILE, AWS_ACCESS_KEY_ID } = process.env;
   if (AWS_PROFILE && AWS_ACCESS_KEY_ID) {
@@ -186,12 +187,10 @@ async function withClients<T>(
   const ec2 = new EC2Client(options);
   const elbv2 = new ElasticLoadBalancingV2Client(options);
   const sts = new STSClient(options);
-  const single = { ...options, maxAttempts: 1 };
-  const once = { ec2: new EC2Client(single), elbv2: new ElasticLoadBalancingV2Client(single) };
   try {
-    return await work({ ec2, elbv2, sts, once });
+    return await work({ ec2, elbv2, sts });
   } finally {
-    for (const client of [ec2, elbv2, sts, once.ec2, once.elbv2]) client.destroy();
+    for (const client of [ec2, elbv2, sts]) client.destroy();
   }
 }
 

@@ -18,8 +18,6 @@ export interface Deps extends AwsClients {
   readonly readOwnInstanceId: () => Promise<string | undefined>;
   /** Who this run is to other runs. */
   readonly holder: Holder;
-  /** Clients for changes, which send each but once: repeated, it could land long after it was decided on. */
-  readonly once?: Pick<AwsClients, "ec2" | "elbv2">;
   /** Aborted by SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
 }

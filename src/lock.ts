@@ -2,15 +2,12 @@ import { removeTags } from "./aws/elbv2.ts";
 import { isAwsError } from "./aws/errors.ts";
 import type { Deployment, Deps } from "./deploy.ts";
 import { interruptedEarly } from "./errors.ts";
+import { dropLateRepeats } from "./lock/late-repeats.ts";
 import { describeLease, type Lease, leaseKeys } from "./lock/lease.ts";
 import { createLeaseWatch, type Leases, type SeenLease } from "./lock/lease-watch.ts";
 import { groupName, locked, lockLost, lockRefused } from "./lock/lock-errors.ts";
 import { createOwnLease } from "./lock/own-lease.ts";
 import { patient } from "./outlast.ts";
-
-interface Client {
-  send(...args: never[]): unknown;
-}
 
 /** That only one rollout of a target group works at a time. */
 export interface Lock {
@@ -31,11 +28,8 @@ export interface Lock {
    * @throws DeployError `LockLost` where another run may work; a transient error where that cannot be told
    */
   check(): Promise<void>;
-  /**
-   * The same client, which keeps the lock: its calls renew it, and before each change it is checked.
-   * @param once sends the changes
-   */
-  guard<C extends Client>(client: C, once?: C): C;
+  /** The same client, which keeps the lock: its calls renew it, and before each change it is checked. */
+  guard<C extends { send(...args: never[]): unknown }>(client: C): C;
   /** Gives back what there is of it, taken or half taken; to be called in any case. Never throws. */
   release(): Promise<void>;
 }
@@ -46,7 +40,7 @@ export const noLock: Lock = {
   acquire: async () => true,
   isHeld: true,
   check: async () => {},
-  guard: (client, once = client) => sending(client, (command) => sender(command, client, once)),
+  guard: (client) => client,
   release: async () => {},
 };
 
@@ -200,11 +194,19 @@ export function createLock(
       return isHeld;
     },
     check: own.check,
-    guard: (client, once = client) =>
-      sending(client, async (command) => {
-        await (isChange(command) ? own.check() : own.renew());
-        return sender(command, client, once);
-      }),
+    guard: (client) => {
+      const send = async (command: object) => {
+        if (!isChange(command)) await own.renew();
+        else {
+          await own.check();
+          dropLateRepeats(command, clock);
+        }
+        return client.send(command as never);
+      };
+      return new Proxy(client, {
+        get: (target, key) => (key === "send" ? send : Reflect.get(target, key, target)),
+      });
+    },
     release,
   };
 }
@@ -213,16 +215,6 @@ export function createLock(
 function orNobody(error: unknown): Leases {
   if (!isAwsError(error)) throw error;
   return { hasOwn: false, living: [], over: [], strayKeys: [] };
-}
-
-function sending<C extends Client>(client: C, send: (command: object) => unknown): C {
-  return new Proxy(client, {
-    get: (target, key) => (key === "send" ? send : Reflect.get(target, key, target)),
-  });
-}
-
-function sender<C extends Client>(command: object, client: C, once: C): unknown {
-  return (isChange(command) ? once : client).send(command as never);
 }
 
 /** Everything but reads and what EC2 is only asked about. */

@@ -54,13 +54,13 @@ const readsCountMs = 5000;
 /** A run that has done nothing yet. */
 export function newRun(
   { plan, template, served, launches }: Preflight,
-  { ec2, elbv2, sts, clock, once }: Deps,
+  { ec2, elbv2, sts, clock }: Deps,
   lock: Lock,
 ): Run {
   return {
     plan,
     template,
-    aws: { ec2: lock.guard(ec2, once?.ec2), elbv2: lock.guard(elbv2, once?.elbv2), sts },
+    aws: { ec2: lock.guard(ec2), elbv2: lock.guard(elbv2), sts },
     clock,
     lock,
     mode: "rolling",
