@@ -1,9 +1,12 @@
 import {
   type Action,
+  AddTagsCommand,
   DeregisterTargetsCommand,
   DescribeListenersCommand,
   DescribeLoadBalancersCommand,
   DescribeRulesCommand,
+  DescribeTagsCommand,
+  type DescribeTagsCommandInput,
   DescribeTargetGroupAttributesCommand,
   DescribeTargetGroupsCommand,
   type DescribeTargetGroupsCommandInput,
@@ -11,17 +14,21 @@ import {
   ElasticLoadBalancingV2Client,
   type TargetGroup as ElbTargetGroup,
   RegisterTargetsCommand,
+  RemoveTagsCommand,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { mockClient } from "aws-sdk-client-mock";
 import { beforeEach, describe, expect, test } from "vitest";
 import {
+  addTags,
   deregisterTargets,
   describeLoadBalancer,
+  describeTags,
   describeTargetGroup,
   describeTargetGroups,
   describeTargets,
   isForwardedTo,
   registerTargets,
+  removeTags,
   withAttributes,
 } from "../../src/aws/elbv2.ts";
 
@@ -282,4 +289,28 @@ describe("target groups", () => {
     const groups = await describeTargetGroups(elbv2);
     expect(groups.map(({ arn }) => arn)).toEqual(all);
   });
+});
+
+test("reads and writes the tags of many target groups twenty at a time", async () => {
+  const arns = Array.from({ length: 45 }, (_, index) => `arn:${index}`);
+  mock.on(DescribeTagsCommand).callsFake(({ ResourceArns = [] }: DescribeTagsCommandInput) => ({
+    TagDescriptions: ResourceArns.filter((arn) => arn !== "arn:none").map((arn) => ({
+      ResourceArn: arn,
+      Tags: [{ Key: "Name", Value: arn }],
+    })),
+  }));
+  const tags = await describeTags(elbv2, [...arns, "arn:none"]);
+  expect([...tags.keys()]).toEqual([...arns, "arn:none"]);
+  expect(tags.get("arn:44")).toEqual(new Map([["Name", "arn:44"]]));
+  await addTags(elbv2, arns, { a: "1" });
+  await removeTags(elbv2, arns, ["a"]);
+  const added = mock.commandCalls(AddTagsCommand).map(({ args }) => args[0].input.ResourceArns);
+  const removed = mock
+    .commandCalls(RemoveTagsCommand)
+    .map(({ args }) => args[0].input.ResourceArns);
+  for (const sent of [added, removed]) {
+    const lists = sent.map((list) => list ?? []);
+    expect(lists.map(({ length }) => length)).toEqual([20, 20, 5]);
+    expect(lists.flat()).toEqual(arns);
+  }
 });
