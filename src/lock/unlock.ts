@@ -14,16 +14,18 @@ export async function unlock(
   { elbv2, holder, log }: Pick<Deps, "elbv2" | "holder" | "log">,
 ): Promise<void> {
   try {
-    const { leases, strayKeys } = leasesIn(
-      (await describeTags(elbv2, [arn])).get(arn) ?? new Map(),
-    );
+    const tags = (await describeTags(elbv2, [arn])).get(arn) ?? new Map();
+    const { leases, keys, strayKeys } = leasesIn(tags);
+    const all = [...keys, ...strayKeys];
+    if (all.length > 0) await removeTags(elbv2, [arn], all);
     if (leases.size > 0) {
-      const beside = [...(await describeTags(elbv2, await siblingsOf(arn, elbv2)))]
-        .filter(([, tags]) => [...leasesIn(tags).leases.keys()].some((owner) => leases.has(owner)))
-        .map(([sibling]) => sibling);
-      await removeTags(elbv2, [arn, ...beside], [...leases.keys()].flatMap(leaseKeys));
+      const siblings = await describeTags(elbv2, await siblingsOf(arn, elbv2));
+      const locked = [...siblings].filter(([, tags]) => {
+        return [...leasesIn(tags).leases.keys()].some((owner) => leases.has(owner));
+      });
+      const arns = locked.map(([sibling]) => sibling);
+      await removeTags(elbv2, arns, [...leases.keys()].flatMap(leaseKeys));
     }
-    if (strayKeys.length > 0) await removeTags(elbv2, [arn], strayKeys);
     const lines = [...leases.values()].map((lease) => describeLease(lease, holder.wallMs()));
     if (lines.length === 0) {
       log({ event: "lock", message: `Target group ${groupName(arn)} was not locked` });
