@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** Exit codes of a process ended by a signal, as shells report them: 128 plus the signal's number. */
 export const signalExitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -19,6 +21,8 @@ export interface Stop {
  */
 export function stopOnSignal(isNpx: boolean, onLeave: () => void): Stop {
   const controller = new AbortController();
+  // Many calls may wait for it at once, while AWS is away; that is no leak, of which Node.js would warn the user.
+  setMaxListeners(0, controller.signal);
   const onSignal = (signal: StopSignal) => {
     if (controller.signal.aborted) {
       onLeave();
