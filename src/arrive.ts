@@ -1,5 +1,5 @@
 import { isForwarding } from "./forwarding.ts";
-import { fail, within } from "./limits.ts";
+import { fail, type Wait, within } from "./limits.ts";
 import { type Need, type Phase, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
 import { isHealthyAt, isInService, type Slot } from "./slots.ts";
 import { type Instance, isRegistered, targetsOf } from "./snapshot.ts";
@@ -26,7 +26,7 @@ export function arrive(slot: Slot, replacement: Instance, situation: Situation):
   if (!inService && !checksPass(replacement, situation))
     return checks(slot, replacement, situation);
   if (missing.length > 0) {
-    return within(slot, situation, {
+    return again(slot, situation, {
       phase: "register",
       instanceId: replacement.id,
       step: { kind: "register", targets: missing },
@@ -40,12 +40,36 @@ export function arrive(slot: Slot, replacement: Instance, situation: Situation):
 }
 
 function running(slot: Slot, replacement: Instance, situation: Situation): Need {
-  return within(slot, situation, {
-    phase: "run",
+  const need = {
+    phase: "run" as const,
     instanceId: replacement.id,
     seen: `instance state: ${replacement.state}`,
     pollSeconds: pollSeconds.launch,
-  });
+  };
+  const elapsed = secondsSinceFirst(situation, slot.id, ["run"], replacement.id);
+  return within(slot, situation, need, elapsed);
+}
+
+/**
+ * A phase that may come back after others: somebody undoes what was done. Its limit counts from its first time, or it
+ * and the phases after it would alternate for ever.
+ */
+function again(slot: Slot, situation: Situation, need: Wait): Need {
+  const elapsed = secondsSinceFirst(situation, slot.id, [need.phase], need.instanceId);
+  return within(slot, situation, need, elapsed, limitOf(slot, situation, need.instanceId));
+}
+
+/** What was in service once has its bake time and its wait for capacity to come back in, but no new limit. */
+function limitOf({ id, old }: Slot, situation: Situation, replacementId: string): number {
+  const first = situation.progress.get(id)?.first ?? {};
+  const { waitingPeriodSeconds } = situation.plan.config;
+  const hasBaked = first[`bake ${replacementId}`] !== undefined;
+  const hasWaited = old !== undefined && first[`capacity ${old.id}`] !== undefined;
+  return (
+    waitingPeriodSeconds +
+    (hasBaked ? bakeSeconds(situation) : 0) +
+    (hasWaited ? waitingPeriodSeconds : 0)
+  );
 }
 
 /** The old one may be gone by now; then what was seen of it counts. */
@@ -55,7 +79,7 @@ function isToForward({ id, old }: Slot, { expected }: Situation): boolean {
 
 /** RunInstances cannot be asked for this. */
 function configure(slot: Slot, { id }: Instance, situation: Situation): Need {
-  return within(slot, situation, {
+  return again(slot, situation, {
     phase: "configure",
     instanceId: id,
     step: { kind: "configure", instanceId: id },
@@ -90,7 +114,7 @@ function checks(slot: Slot, { id }: Instance, situation: Situation): Need {
 }
 
 function health(slot: Slot, { id }: Instance, situation: Situation): Need {
-  const { plan, snapshot, progress } = situation;
+  const { plan, snapshot } = situation;
   const targets = targetsOf(snapshot, id).filter((target) => target.state !== "healthy");
   const seen = targets
     .map((target) => {
@@ -99,18 +123,9 @@ function health(slot: Slot, { id }: Instance, situation: Situation): Need {
       return `target health: ${health} (port ${target.port} of ${group?.name}; health check: ${group?.healthCheck})`;
     })
     .join("; ");
-  const first = progress.get(slot.id)?.first ?? {};
-  // One that was healthy and is not any more has its bake time and its wait for capacity to recover in, but no new limit.
-  const { waitingPeriodSeconds } = plan.config;
-  const hasBaked = first[`bake ${id}`] !== undefined;
-  const hasWaited = slot.old !== undefined && first[`capacity ${slot.old.id}`] !== undefined;
-  const limitSeconds =
-    waitingPeriodSeconds +
-    (hasBaked ? bakeSeconds(situation) : 0) +
-    (hasWaited ? waitingPeriodSeconds : 0);
   const elapsed = secondsSinceFirst(situation, slot.id, ["health", "bake"], id);
   const need = { phase: "health" as const, instanceId: id, seen, pollSeconds: pollSeconds.health };
-  return within(slot, situation, need, elapsed, limitSeconds);
+  return within(slot, situation, need, elapsed, limitOf(slot, situation, id));
 }
 
 function bake(slot: Slot, { id }: Instance, situation: Situation): Need | undefined {

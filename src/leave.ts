@@ -1,5 +1,6 @@
 import { within } from "./limits.ts";
 import { type Need, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
+import { drainSecondsOf } from "./plan/estimate.ts";
 import { healthyTargets, type Slot } from "./slots.ts";
 import { type Instance, isRegistered, isServing, targetsOf } from "./snapshot.ts";
 
@@ -78,13 +79,21 @@ export function leave(
       );
     }
     capacity.release(instance);
-    return within(slot, situation, {
-      phase: "deregister",
-      instanceId: id,
-      step: { kind: "deregister", targets: registered },
-      seen: `target health: ${registered[0]?.state}`,
-      pollSeconds: 3,
-    });
+    // Somebody may register it again while it drains, and again; its drain is no reason to fail.
+    const { waitingPeriodSeconds } = situation.plan.config;
+    return within(
+      slot,
+      situation,
+      {
+        phase: "deregister",
+        instanceId: id,
+        step: { kind: "deregister", targets: registered },
+        seen: `target health: ${registered[0]?.state}`,
+        pollSeconds: 3,
+      },
+      secondsSinceFirst(situation, slot.id, ["deregister"], id),
+      waitingPeriodSeconds + drainSecondsOf(situation.plan),
+    );
   }
   const drain = drainOf(slot, instance, situation);
   if (drain !== undefined) return drain;

@@ -4,6 +4,7 @@ import type { Decision } from "../decide.ts";
 import type { Deployment, Deps } from "../deploy.ts";
 import { duration } from "../duration.ts";
 import type { Need, Phase, Plan, Situation } from "../needs.ts";
+import { drainSecondsOf } from "../plan/estimate.ts";
 import type { Preflight } from "../preflight.ts";
 import { reasonOf } from "../room.ts";
 import type { Fleet, Slot } from "../slots.ts";
@@ -55,7 +56,7 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
     if (startedMs !== undefined || replacing === 0) return;
     startedMs = clock.now();
     const group = plan.targetGroups[0];
-    const drain = Math.max(plan.drainFloorSeconds, group?.deregistrationDelaySeconds ?? 0);
+    const drain = drainSecondsOf(plan);
     const rest = upToDate > 0 ? `, ${upToDate} up to date already` : "";
     log({
       event: "started",

@@ -9,6 +9,7 @@ import type { Faults } from "../../src/simulator/faults.ts";
 import type { SimulatedAwsOptions } from "../../src/simulator/fleet.ts";
 import { changeInstance } from "../../src/simulator/instances.ts";
 import type { Instance } from "../../src/simulator/records.ts";
+import { registerTarget } from "../../src/simulator/targets.ts";
 import { fromFirstChange, isFleetChange } from "./calls.ts";
 import { expectConverged, expectSuccess, expectUntouched, fleetOf, launchesOf } from "./expect.ts";
 import {
@@ -187,6 +188,58 @@ describe("a source/destination check that is off", () => {
     expect([watched.violations, early]).toEqual([[], []]);
     expect(launchesOf(scene)).toBe(1);
     expectUntouched(scene);
+  });
+});
+
+describe("what somebody undoes again and again", () => {
+  const one = { ...quick, instances: 1, zones: 1 };
+
+  /** Undoes what was done to a replacement, 5 s after. */
+  function undo({ aws: { world } }: Stage, undoOne: (id: string) => void, id: string): void {
+    world.schedule(world.nowMs() + 5_000, () => {
+      if (world.instances.get(id)?.state === "running") undoOne(id);
+    });
+  }
+
+  it("is no endless wait: a source/destination check that is turned on", async () => {
+    const { scene, watched } = forwardingStage(one);
+    const { world } = scene.aws;
+    const turnOn = (id: string) => {
+      const own = world.instances.get(id)?.networkInterfaces ?? [];
+      const networkInterfaces = own.map((nic) => ({ ...nic, sourceDestCheck: true }));
+      changeInstance(world, id, { networkInterfaces });
+    };
+    world.onTransition(({ kind, after, cause }) => {
+      if (kind !== "instance" || cause.by !== "request" || !isForwarding(after)) return;
+      undo(scene, turnOn, after?.id ?? "");
+    });
+    const result = await run(scene, {
+      config: { "bake-time": 120 },
+      interruptAfterMs: 3_600_000,
+    });
+    expect(errorText(result)).toContain("could not have its source/destination check turned off");
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(watched.violations).toEqual([]);
+    expect(fleetOf(scene).map(({ id }) => id)).toEqual(
+      expect.arrayContaining([...scene.aws.oldInstanceIds]),
+    );
+  });
+
+  it("is no endless wait: an old instance that is registered", async () => {
+    const scene = stage({ ...one, deregistrationDelaySeconds: 60 });
+    const { world, targetGroupArn, oldInstanceIds } = scene.aws;
+    const [old = ""] = oldInstanceIds;
+    const register = () => {
+      const group = world.targetGroups.get(targetGroupArn);
+      const instance = world.instances.get(old);
+      if (group && instance) registerTarget(world, group, instance, 8080);
+    };
+    world.onTransition(({ kind, after, cause }) => {
+      if (kind !== "target" || after?.instanceId !== old || after.state !== "draining") return;
+      if (cause.by === "request") undo(scene, register, old);
+    });
+    const result = await run(scene, { interruptAfterMs: 3_600_000 });
+    expect(errorText(result)).toContain("could not be deregistered within");
   });
 });
 
