@@ -1,6 +1,12 @@
 import { changeAttribute, runInstance, terminateInstance } from "./aws/ec2.ts";
 import { deregisterTargets, registerTargets } from "./aws/elbv2.ts";
-import { awsErrorCode, isOutOfCapacity, isProtected, isUnknownInstance } from "./aws/errors.ts";
+import {
+  awsErrorCode,
+  isOutOfCapacity,
+  isProtected,
+  isTransient,
+  isUnknownInstance,
+} from "./aws/errors.ts";
 import type { Clock } from "./clock.ts";
 import { DeployError } from "./errors.ts";
 import {
@@ -37,7 +43,6 @@ export interface Outcome {
   readonly launched?: Instance;
   /** Launches that were refused for want of room; without `launched`, all there are. */
   readonly refusals?: readonly Refusal[];
-  readonly isProtectionLifted?: boolean;
 }
 
 /** More failed launches of the same kind than this, within the life of EC2's tokens, and something else is wrong. */
@@ -71,28 +76,40 @@ export async function act(step: Step, bench: Workbench): Promise<Outcome> {
         expectDeregistered(expected, targets, atMs);
       }
       return {};
-    case "terminate": {
-      const isProtectionLifted = await terminate(step.instanceId, bench);
+    case "terminate":
+      await terminate(step.instanceId, bench);
       expectTerminated(expected, step.instanceId, atMs);
-      return { isProtectionLifted };
-    }
+      return {};
+    case "protect":
+      await changeAttribute(aws.ec2, step.instanceId, "protect");
+      expected.unprotected.delete(step.instanceId);
+      return {};
   }
 }
 
 /**
- * Protection is lifted only of what is refused for it, and only for its end: no instance stands unprotected meanwhile.
- * @returns whether it was lifted
+ * Protection is lifted only of what is refused for it, and only for its end. It is noted before anything else can fail:
+ * what still stands has to be told of, and to be protected again should it come back.
  */
-async function terminate(id: string, { aws, template }: Workbench): Promise<boolean> {
+async function terminate(id: string, { aws, template, expected }: Workbench): Promise<void> {
   try {
     await terminateInstance(aws.ec2, id);
-    return false;
+    // Then an answer that was lost was a yes.
+    if (expected.unprotected.has(id)) expected.unprotected.set(id, { isSure: true });
+    return;
   } catch (error) {
     if (!template.config.liftTerminationProtection || !isProtected(error)) throw error;
   }
-  await changeAttribute(aws.ec2, id, "unprotect");
+  try {
+    await changeAttribute(aws.ec2, id, "unprotect");
+    expected.unprotected.set(id, { isSure: true });
+  } catch (error) {
+    if (isTransient(error) && !expected.unprotected.has(id)) {
+      expected.unprotected.set(id, { isSure: false });
+    }
+    throw error;
+  }
   await terminateInstance(aws.ec2, id);
-  return true;
 }
 
 /**

@@ -38,6 +38,8 @@ export interface Expectations {
   readonly terminated: Map<string, { atMs: number }>;
   /** Instances whose source/destination check was turned off. */
   readonly configured: Map<string, { atMs: number }>;
+  /** Instances whose termination protection this run lifted; `isSure` unless the answer to that was lost. */
+  readonly unprotected: Map<string, { isSure: boolean }>;
   /** Instances that were seen with that check off. */
   readonly forwarding: Set<string>;
   /** Instances that this run may have registered, whether or not it got an answer. */
@@ -56,6 +58,7 @@ export function noExpectations(): Expectations {
     deregistered: new Map(),
     terminated: new Map(),
     configured: new Map(),
+    unprotected: new Map(),
     forwarding: new Set(),
     touched: new Set(),
     served: new Set(),

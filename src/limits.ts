@@ -37,6 +37,7 @@ const overdue: Partial<Record<Phase, string>> = {
   deregister: "could not be deregistered",
   drain: "was still draining, not done",
   terminate: "could not be terminated",
+  protect: "could not be protected from termination again",
 };
 
 /** A need that has failed: the instance, and what became of it. */

@@ -9,11 +9,12 @@ export function isLost({ id }: Instance, { expected }: Situation): boolean {
 }
 
 /** A slot whose replacement died, the old one perhaps having left for it. EC2 explains that in two fields. */
-export function lost({ id: slotId, old, retiring }: Slot, situation: Situation): Need {
+export function lost({ id: slotId, old, retiring, ending }: Slot, situation: Situation): Need {
   const { snapshot, expected, plan } = situation;
+  const members = [slotId, ...[old, ...retiring, ...ending].flatMap((one) => one?.id ?? [])];
   const [replaced, id] = [...expected.launched]
     .map(([replaces, { instanceId }]) => [replaces, instanceId] as const)
-    .find((pair) => [old, ...retiring].some((one) => one && pair.includes(one.id))) ?? ["", ""];
+    .find((pair) => pair.some((one) => members.includes(one))) ?? [undefined, slotId];
   const instance = snapshot.instances.get(id);
   const { code, message } = instance?.stateReason ?? {};
   const why = [code, message].filter(Boolean).join(", ") || "EC2 gives no reason";
@@ -22,11 +23,14 @@ export function lost({ id: slotId, old, retiring }: Slot, situation: Situation):
   return {
     slotId,
     phase: "launch",
-    instanceId: replaced,
+    instanceId: replaced ?? slotId,
     seen: `instance state: ${state}`,
     limitSeconds: plan.config.waitingPeriodSeconds,
     pollSeconds: 3,
-    failure: `instance ${id}, launched to replace ${replaced}${after}, is ${state}`,
+    failure:
+      replaced === undefined
+        ? `instance ${id} is ${state}, and nothing is in its place`
+        : `instance ${id}, launched to replace ${replaced}${after}, is ${state}`,
   };
 }
 
@@ -42,6 +46,18 @@ export function comeBack(slot: Slot, situation: Situation): Need | undefined {
       targets: slot.wanted.map((place) => ({ ...place, instanceId: instance.id })),
     },
     seen: "registered targets: none",
+    pollSeconds: 3,
+  });
+}
+
+/** What stays is protected as it was before this run. */
+export function protectAgain(slot: Slot, { id }: Instance, situation: Situation): Need | undefined {
+  if (!situation.expected.unprotected.has(id)) return undefined;
+  return within(slot, situation, {
+    phase: "protect",
+    instanceId: id,
+    step: { kind: "protect", instanceId: id },
+    seen: "termination protection: lifted",
     pollSeconds: 3,
   });
 }

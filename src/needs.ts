@@ -9,7 +9,7 @@ export type Step =
   | { readonly kind: "launch"; readonly slot: Slot }
   | { readonly kind: "configure"; readonly instanceId: string }
   | { readonly kind: "register" | "deregister"; readonly targets: readonly TargetRef[] }
-  | { readonly kind: "terminate"; readonly instanceId: string };
+  | { readonly kind: "terminate" | "protect"; readonly instanceId: string };
 
 /** Where a slot stands, in the order of the rolling update. */
 export type Phase =
@@ -26,6 +26,7 @@ export type Phase =
   | "deregister"
   | "drain"
   | "terminate"
+  | "protect"
   | "end";
 
 /** What a slot needs next: a step, or time, or it has failed. */

@@ -203,7 +203,9 @@ async function tryStep(
       await run.lock.check();
       if (run.clock.now() - (run.last?.atMs ?? 0) > readsCountMs) return undefined;
     }
-    const outcome = await act(step, run);
+    const outcome = await act(step, run).finally(() => {
+      if (run.expected.unprotected.get(need.instanceId)?.isSure) narrator.unprotected(need);
+    });
     run.refusals.delete(need.slotId);
     if (outcome.refusals !== undefined) narrator.refused(need, outcome);
     if (step.kind === "launch" && !hasRoom(need, step.slot, outcome, run)) return false;
@@ -266,6 +268,8 @@ function doing({ instanceId }: Need, { kind }: Step): string {
       return `launch a replacement of instance ${instanceId}`;
     case "configure":
       return `turn off the source/destination check of instance ${instanceId}`;
+    case "protect":
+      return `turn on the termination protection of instance ${instanceId}`;
     default:
       return `${kind} instance ${instanceId}`;
   }

@@ -199,12 +199,13 @@ export async function terminateInstance(ec2: EC2Client, id: string): Promise<voi
 
 /**
  * What may be changed of an instance: that it forwards packets that are not its own (for one with a single network
- * interface only), or that it may be terminated (what is written is to be read only some time later).
+ * interface only), or whether it may be terminated (what is written is to be read only some time later).
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
  */
 const attributeChanges = {
   forward: { SourceDestCheck: { Value: false } },
   unprotect: { DisableApiTermination: { Value: false } },
+  protect: { DisableApiTermination: { Value: true } },
 } as const satisfies Record<string, Omit<ModifyInstanceAttributeCommandInput, "InstanceId">>;
 
 /** One of the changes of an instance's attributes. */

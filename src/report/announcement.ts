@@ -60,6 +60,8 @@ export function announcement(
       return `Waiting for instance to drain (${instanceId}: ${seen})`;
     case "terminate":
       return `Terminating instance ${instanceId}${aside}`;
+    case "protect":
+      return `Turning the termination protection on again (${instanceId})`;
     case "end":
       return undefined;
   }

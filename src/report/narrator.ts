@@ -25,6 +25,8 @@ export interface Narrator {
   decision(decision: Decision, situation: Situation): void;
   /** Launches were refused for want of room. */
   refused(need: Need, outcome: Outcome): void;
+  /** The termination protection of the instance that this is about was lifted; told once. */
+  unprotected(need: Need): void;
   /** A step was carried out. */
   done(need: Need, outcome: Outcome): void;
   failed(need: Need, failure: string): void;
@@ -200,16 +202,14 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
         log({ event: "trouble", message, ...slotOf(slotId), details });
       }
     },
-    done(need, { launched, isProtectionLifted }) {
+    unprotected({ slotId, instanceId }) {
+      const message = `Lifted the termination protection of instance ${instanceId}`;
+      if (told.has(message)) return;
+      told.add(message);
+      log({ event: "terminate", message, instance: instanceId, ...slotOf(slotId) });
+    },
+    done(need, { launched }) {
       changed.add(need.slotId);
-      if (isProtectionLifted) {
-        log({
-          event: "terminate",
-          message: `Lifted the termination protection of instance ${need.instanceId}`,
-          instance: need.instanceId,
-          ...slotOf(need.slotId),
-        });
-      }
       if (need.step?.kind === "terminate") ending.set(need.instanceId, need.slotId);
       if (launched?.state !== "pending") return;
       log({

@@ -51,7 +51,7 @@ export function withFleet(
     isCutShort ? `Rolling update interrupted while ${error.message}` : error.message,
     {
       cause: error.cause,
-      problems: fleetLines(fleet, seen, plan),
+      problems: fleetLines(fleet, seen, plan, run.expected),
       hint: error.hint,
       rerun: isDone ? undefined : command,
     },

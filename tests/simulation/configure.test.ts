@@ -4,7 +4,7 @@
 // change of an instance and of a target is looked at as it happens.
 import { describe, expect, it } from "vitest";
 import { IMAGES } from "../../src/simulator/catalog.ts";
-import { editInstance } from "../../src/simulator/controls.ts";
+import { editInstance, forceAnswer } from "../../src/simulator/controls.ts";
 import type { Faults } from "../../src/simulator/faults.ts";
 import type { SimulatedAwsOptions } from "../../src/simulator/fleet.ts";
 import { changeInstance } from "../../src/simulator/instances.ts";
@@ -357,6 +357,93 @@ describe("termination protection", () => {
     expectSuccess(result);
     expectConverged(scene);
     expect(watched.violations).toEqual([]);
+  });
+
+  const isTermination = ({ action, params }: Asked) =>
+    action === "TerminateInstances" && params.get("DryRun") !== "true";
+  const stillProtected = {
+    kind: "error",
+    status: 400,
+    code: "OperationNotPermitted",
+    message: "protected",
+  } as const;
+
+  it.each(["lifted", "lostResponse"] as const)(
+    "is told of once where the end comes only with a later call (%s)",
+    async (kind) => {
+      const { scene } = protectedStage();
+      let left = 1;
+      let isLifted = false;
+      const result = await protectedRun(scene, {
+        ...lift,
+        faults: (request) => {
+          if (isAttributeChange(request)) {
+            isLifted = true;
+            if (kind === "lostResponse" && left-- > 0) return { kind };
+          }
+          return isTermination(request) && isLifted && left-- > 0 ? stillProtected : undefined;
+        },
+      });
+      expectSuccess(result);
+      const told = linesOf(result).filter((line) => line.includes("Lifted the termination"));
+      expect(told).toHaveLength(2);
+    },
+  );
+
+  it.each([
+    ["answered", "was lifted"],
+    ["lost", "may have been lifted"],
+  ])("is told of where a signal comes before the end, the change being %s", async (how, text) => {
+    const { scene } = protectedStage();
+    const interrupt = new AbortController();
+    const changed: string[] = [];
+    const result = await protectedRun(scene, {
+      ...lift,
+      interrupt,
+      faults: (request) => {
+        if (isAttributeChange(request) && how === "lost") {
+          interrupt.abort("SIGTERM");
+          return { kind: "lostResponse" };
+        }
+        const isLate = isTermination(request) && changed.length > 0;
+        if (isAttributeChange(request)) changed.push(request.params.get("InstanceId") ?? "");
+        if (isLate) interrupt.abort("SIGTERM");
+        return isLate ? { kind: "throttle" } : undefined;
+      },
+    });
+    expect(result.error).toMatchObject({ code: "Interrupted" });
+    const listed = errorText(result)
+      .split("\n")
+      .filter((line) => line.includes(text));
+    expect(listed).toEqual([expect.stringContaining("to be terminated")]);
+    const isTold = linesOf(result).some((line) => line.includes("Lifted the termination"));
+    expect(isTold).toBe(how === "answered");
+  });
+
+  it("is back on an old instance that comes back", async () => {
+    const { scene, lifted } = protectedStage();
+    const { world } = scene.aws;
+    let isIll = false;
+    const result = await protectedRun(scene, {
+      ...lift,
+      faults: (request) => {
+        if (isAttributeChange(request) && !isIll) {
+          isIll = true;
+          const heir = fleetOf(scene).find(({ imageId }) => imageId === IMAGES.good);
+          forceAnswer(world, heir?.id ?? "", 503);
+        }
+        const isOld = scene.aws.oldInstanceIds.includes(request.params.get("InstanceId.1") ?? "");
+        return isTermination(request) && isIll && isOld ? stillProtected : undefined;
+      },
+    });
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expectUntouched(scene);
+    expect(lifted).toContain(changesOf(result)[0]?.params.get("InstanceId"));
+    for (const id of scene.aws.oldInstanceIds) {
+      expect(world.instances.get(id)?.disableApiTermination).toBe(true);
+    }
+    expect(errorText(result)).not.toContain("lifted");
+    expect(linesOf(result).join("\n")).toContain("Turning the termination protection on again");
   });
 
   it.each(["good", "neverHealthy"] as const)(
