@@ -2,6 +2,7 @@ import { changeAttribute, runInstance, terminateInstance } from "./aws/ec2.ts";
 import { deregisterTargets, registerTargets } from "./aws/elbv2.ts";
 import {
   awsErrorCode,
+  isAwsError,
   isOutOfCapacity,
   isProtected,
   isTransient,
@@ -34,6 +35,8 @@ export interface Workbench {
   readonly launches: Map<string, Launches>;
   /** Which of its launches is to be asked for, by old instance; absent: the first. */
   readonly turns: Map<string, number>;
+  /** Refusals of launches before one that failed otherwise, by old instance: no outcome tells of them. */
+  readonly untold: Map<string, Outcome>;
   /** How many idempotency tokens of a launch are known to be used up, by its spec. */
   readonly attempts: Map<string, number>;
 }
@@ -43,6 +46,8 @@ export interface Outcome {
   readonly launched?: Instance;
   /** Launches that were refused for want of room; without `launched`, all there are. */
   readonly refusals?: readonly Refusal[];
+  /** The subnet of the launch that was asked for after them. */
+  readonly nextSubnetId?: string;
 }
 
 /** More failed launches of the same kind than this, within the life of EC2's tokens, and something else is wrong. */
@@ -135,14 +140,19 @@ async function launch(slot: Slot, bench: Workbench): Promise<Outcome> {
   const possible = await deriveLaunches(old, template, launches, aws);
   const first = turns.get(old.id) ?? 0;
   const refusals: Refusal[] = [];
+  bench.untold.delete(old.id);
   for (const [turn, one] of [...possible.entries(), ...possible.entries()].slice(first)) {
     if (refusals.length === possible.length) break;
     turns.set(old.id, turn);
+    const nextSubnetId = subnetOf(one);
     try {
-      return { launched: await launchOnce(one, old, slot, bench), refusals };
+      return { launched: await launchOnce(one, old, slot, bench), refusals, nextSubnetId };
     } catch (error) {
-      if (!isOutOfCapacity(error)) throw error;
-      refusals.push({ subnetId: subnetOf(one), error });
+      if (!isOutOfCapacity(error)) {
+        bench.untold.set(old.id, { refusals, nextSubnetId });
+        throw error;
+      }
+      refusals.push({ subnetId: nextSubnetId, error });
     }
   }
   turns.delete(old.id);
@@ -166,8 +176,18 @@ async function launchOnce(
   for (let attempt = attempts.get(spec) ?? 0; attempt < attemptsLimit; attempt++) {
     attempts.set(spec, attempt);
     const atMs = clock.now();
-    const instance = await runOnce({ ...input, ClientToken: clientToken(spec, attempt) }, aws);
-    if (instance === undefined) continue;
+    const instance = await runOnce(
+      { ...input, ClientToken: clientToken(spec, attempt) },
+      aws,
+    ).catch((error: unknown) => {
+      if (isTransient(error)) expected.unanswered.add(old.id);
+      else if (isAwsError(error)) expected.unanswered.delete(old.id);
+      throw error;
+    });
+    if (instance === undefined) {
+      expected.unanswered.delete(old.id);
+      continue;
+    }
     // One that is further than pending was launched by an earlier run: it is adopted when the reads show it.
     if (instance.state === "pending") {
       expectLaunched(expected, old.id, {

@@ -33,6 +33,8 @@ export interface Launched {
 export interface Expectations {
   /** By the id of the instance replaced. */
   readonly launched: Map<string, Launched>;
+  /** Instances for which a launch was asked for, but not answered: it may exist. */
+  readonly unanswered: Set<string>;
   readonly registered: Map<string, { target: TargetRef; atMs: number }>;
   readonly deregistered: Map<string, { target: TargetRef; atMs: number }>;
   readonly terminated: Map<string, { atMs: number }>;
@@ -54,6 +56,7 @@ export interface Expectations {
 export function noExpectations(): Expectations {
   return {
     launched: new Map(),
+    unanswered: new Set(),
     registered: new Map(),
     deregistered: new Map(),
     terminated: new Map(),
@@ -69,6 +72,7 @@ export function noExpectations(): Expectations {
 /** Notes a launch, or an adoption; `atMs` is the time before the call. */
 export function expectLaunched(expected: Expectations, replaces: string, launched: Launched): void {
   expected.launched.set(replaces, launched);
+  expected.unanswered.delete(replaces);
   expected.seen.set(launched.instanceId, launched.instance);
 }
 

@@ -67,6 +67,7 @@ export function newRun(
     expected: { ...noExpectations(), served: new Set(served) },
     launches: new Map(launches),
     turns: new Map(),
+    untold: new Map(),
     attempts: new Map(),
     failures: [],
     gaveUp: new Set(),
@@ -122,6 +123,7 @@ export function settle(run: Run, seen: Situation, narrator: Narrator): Decision 
       run.progress = advance(situation, decision.needs);
       run.last = { decision, situation, atMs: run.clock.now() };
       adopt(run, decision);
+      forgetSilence(run, decision);
       return decision;
     }
     // A slot that fails while rolling still gets its chance to be brought to an end.
@@ -151,6 +153,7 @@ function adopt(run: Run, { fleet }: Decision): void {
     const replaces = replacement?.tags[ownTags.replaces];
     const replaced = old ?? retiring.find(({ id }) => id === replaces);
     if (replaced === undefined || replacement === undefined) continue;
+    run.expected.unanswered.delete(replaced.id);
     if (run.expected.launched.get(replaced.id)?.instanceId === replacement.id) continue;
     const { id: instanceId } = replacement;
     const atMs = run.clock.now();
@@ -212,6 +215,8 @@ async function tryStep(
     narrator.done(need, outcome);
     return true;
   } catch (error) {
+    const untold = step.kind === "launch" ? run.untold.get(need.instanceId) : undefined;
+    if (untold !== undefined) narrator.refused(need, untold);
     if (isTransient(error) || isSettling(step, error, run)) {
       run.refusals.set(need.slotId, explain(error));
       noteUnanswered(need, run);
@@ -260,6 +265,14 @@ function noteUnanswered({ instanceId }: Need, { shortages, last }: Run): void {
   if (shortage === undefined || last === undefined) return;
   const { unansweredMs = last.situation.nowMs } = shortage;
   shortages.set(instanceId, { ...shortage, unansweredMs });
+}
+
+/** Nobody is silent who is not asked: a slot that has lost its turn begins anew. */
+function forgetSilence({ shortages }: Run, { needs }: Decision): void {
+  const asked = new Set(needs.flatMap(({ step, instanceId }) => (step ? [instanceId] : [])));
+  for (const [id, shortage] of shortages) {
+    if (!asked.has(id)) shortages.set(id, { ...shortage, unansweredMs: undefined });
+  }
 }
 
 function doing({ instanceId }: Need, { kind }: Step): string {

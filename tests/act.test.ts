@@ -31,6 +31,7 @@ function workbench(): Workbench {
     expected: noExpectations(),
     launches: new Map(),
     turns: new Map(),
+    untold: new Map(),
     attempts: new Map(),
   };
 }

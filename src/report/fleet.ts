@@ -13,6 +13,10 @@ export function fleetLines(
   const describe = describer(snapshot, expected);
   return [
     ...fleet.slots.flatMap((slot) => slotLines(slot, describe, plan)),
+    ...[...expected.unanswered].map(
+      (id) =>
+        `a launch to replace ${id} was not answered: it may exist; the same command adopts it`,
+    ),
     ...fleet.strays.map((one) => `${describe(one)}: in no target group, left alone`),
   ];
 }

@@ -192,9 +192,9 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
         );
       }
     },
-    refused({ slotId, instanceId }, { launched, refusals = [] }) {
+    refused({ slotId, instanceId }, { refusals = [], nextSubnetId }) {
       for (const [index, refusal] of refusals.entries()) {
-        const next = refusals[index + 1]?.subnetId ?? launched?.source.SubnetId;
+        const next = refusals[index + 1]?.subnetId ?? nextSubnetId;
         const message = `Could not launch a replacement of ${instanceId}: ${reasonOf([refusal])}${next ? `; going on to ${next}` : ""}`;
         if (told.has(message)) continue;
         told.add(message);

@@ -165,6 +165,22 @@ describe("a refused launch for want of room", () => {
 });
 
 describe("a launch whose answer was lost", () => {
+  it("keeps back nothing of the refusal before it", async () => {
+    const { scene, config } = spacious({ ...hurried, instances: 1, zones: 1 });
+    const answers: Fault[] = [
+      refusalOf("InsufficientInstanceCapacity", 500),
+      { kind: "lostResponse" },
+    ];
+    const result = await run(scene, {
+      config,
+      faults: (request) => (subnetOf(request) ? answers.shift() : undefined),
+    });
+    expectSuccess(result);
+    const [full, next] = launchesIn(result).map(({ subnetId }) => subnetId);
+    const told = linesOf(result).filter((line) => line.includes("InsufficientInstanceCapacity"));
+    expect(told).toEqual([expect.stringMatching(`\\(${full}\\); going on to ${next}$`)]);
+  });
+
   it("is asked for again until the reads show it, though the subnet before has room again", async () => {
     const timings = { ...hurried.timings, pendingToRunning: [1_000, 1_000] as const };
     const { scene, config } = spacious({ ...hurried, instances: 1, zones: 1, timings });

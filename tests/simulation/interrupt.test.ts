@@ -72,6 +72,51 @@ describe("a signal", () => {
     expect(launches).toBe(2);
   });
 
+  it.each([
+    ["lostResponse", 1],
+    ["reset", 0],
+  ] as const)(
+    "right after a launch that was not answered (%s) tells of it",
+    async (kind, count) => {
+      const scene = stage({ ...quick, instances: 1, zones: 1 });
+      const interrupt = new AbortController();
+      const lag = { staleReadsMs: 8_000, lagIsConstant: true };
+      const stopped = await run(scene, {
+        ...lag,
+        interrupt,
+        faults: ({ action, params }) => {
+          if (action !== "RunInstances" || params.get("DryRun") === "true") return undefined;
+          interrupt.abort("SIGTERM");
+          return { kind };
+        },
+      });
+      expect(stopped.error).toMatchObject({ code: "Interrupted" });
+      expect(launchesOf(scene)).toBe(count);
+      const [old = ""] = scene.aws.oldInstanceIds;
+      expect(errorText(stopped)).toContain(
+        `a launch to replace ${old} was not answered: it may exist; the same command adopts it`,
+      );
+      const again = await run(scene, lag);
+      expectSuccess(again);
+      expect(launchesOf(scene)).toBe(1);
+      expectConverged(scene);
+    },
+  );
+
+  it("after a launch whose answer came late tells of the instance alone", async () => {
+    const scene = stage({ ...quick, instances: 1, zones: 1 });
+    let left = 1;
+    const stopped = await run(scene, {
+      interruptAfterMs: 30_000,
+      faults: ({ action, params }) =>
+        action === "RunInstances" && params.get("DryRun") !== "true" && left-- > 0
+          ? { kind: "lostResponse" }
+          : undefined,
+    });
+    expect(launchesOf(scene)).toBe(1);
+    expect(errorText(stopped)).not.toContain("was not answered");
+  });
+
   it("names the command that finishes", async () => {
     const scene = stage(quick);
     const { error } = await run(scene, { interruptAfterMs: 25_000 });
