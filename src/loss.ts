@@ -1,7 +1,8 @@
+import type { Expectations } from "./expectations.ts";
 import { within } from "./limits.ts";
 import { type Need, type Situation, secondsSinceFirst } from "./needs.ts";
 import type { Slot } from "./slots.ts";
-import type { Instance } from "./snapshot.ts";
+import { type Instance, ownTags } from "./snapshot.ts";
 
 /** Whether this run has launched a replacement for an instance that is none any more: it is not launched again. */
 export function isLost({ id }: Instance, { expected }: Situation): boolean {
@@ -9,29 +10,35 @@ export function isLost({ id }: Instance, { expected }: Situation): boolean {
 }
 
 /** A slot whose replacement died, the old one perhaps having left for it. EC2 explains that in two fields. */
-export function lost({ id: slotId, old, retiring, ending }: Slot, situation: Situation): Need {
-  const { snapshot, expected, plan } = situation;
-  const members = [slotId, ...[old, ...retiring, ...ending].flatMap((one) => one?.id ?? [])];
-  const [replaced, id] = [...expected.launched]
-    .map(([replaces, { instanceId }]) => [replaces, instanceId] as const)
-    .find((pair) => pair.some((one) => members.includes(one))) ?? [undefined, slotId];
+export function lost(slot: Slot, { snapshot, expected, plan }: Situation): Need {
+  const pair = launchOf(slot, expected);
+  const id = pair?.instanceId ?? slot.id;
   const instance = snapshot.instances.get(id);
   const { code, message } = instance?.stateReason ?? {};
   const why = [code, message].filter(Boolean).join(", ") || "EC2 gives no reason";
   const state = instance === undefined ? "unknown to EC2" : `${instance.state} (${why})`;
-  const after = old === undefined ? ", after that one had left" : "";
+  const after = slot.old === undefined ? ", after that one had left" : "";
   return {
-    slotId,
+    slotId: slot.id,
     phase: "launch",
-    instanceId: replaced ?? slotId,
+    instanceId: pair?.replaces ?? slot.id,
     seen: `instance state: ${state}`,
     limitSeconds: plan.config.waitingPeriodSeconds,
     pollSeconds: 3,
     failure:
-      replaced === undefined
-        ? `instance ${id} is ${state}, and nothing is in its place`
-        : `instance ${id}, launched to replace ${replaced}${after}, is ${state}`,
+      pair === undefined
+        ? `instance ${id} (${instance?.state ?? "unknown to EC2"}) is all that is left in its place: neither an old instance nor a replacement serves there`
+        : `instance ${id}, launched to replace ${pair.replaces}${after}, is ${state}`,
   };
+}
+
+/** What this run launched or adopted for a slot; the instances it is about may be gone, and be named by tags alone. */
+function launchOf({ id, old, retiring, ending }: Slot, { launched }: Expectations) {
+  const present = [old, ...retiring, ...ending].filter((one) => one !== undefined);
+  const members = [id, ...present.flatMap((one) => [one.id, one.tags[ownTags.replaces] ?? ""])];
+  return [...launched]
+    .map(([replaces, { instanceId }]) => ({ replaces, instanceId }))
+    .find(({ replaces, instanceId }) => members.includes(replaces) || members.includes(instanceId));
 }
 
 /** Registers an old one again, which a draining target allows, where it still runs. */

@@ -48,6 +48,26 @@ export function shortageAfter(
   return { reason: reasonOf(refusals), askedMs: nowMs, ending, hopefulMs };
 }
 
+/**
+ * A shortage as it stands with a decision, asked or not: a slot may have lost its turn to another. AWS is not silent
+ * where it is not asked, and hope goes on for as long as instances of ours leave.
+ * @param id of the instance to be replaced
+ */
+export function shortageNow(
+  id: string,
+  { unansweredMs, ...shortage }: Shortage,
+  { needs, fleet }: { readonly needs: readonly Need[]; readonly fleet: Fleet },
+  nowMs: number,
+): Shortage {
+  const isAsked = needs.some(
+    ({ step, instanceId }) => step?.kind === "launch" && instanceId === id,
+  );
+  const hopefulMs = leavingFor({ id }, fleet).length > 0 ? nowMs : shortage.hopefulMs;
+  return isAsked && unansweredMs !== undefined
+    ? { ...shortage, hopefulMs, unansweredMs }
+    : { ...shortage, hopefulMs };
+}
+
 /** To ask again, or to wait until that makes sense. */
 export function findRoom(
   slot: Slot,
@@ -91,7 +111,7 @@ function outlook(slot: Slot, fleet: Fleet): string {
 }
 
 /** Instances of other slots that drain already, or will when their replacement is in service. */
-function leavingFor({ id }: Slot, { slots }: Fleet): string[] {
+function leavingFor({ id }: Pick<Slot, "id">, { slots }: Fleet): string[] {
   return slots
     .filter((one) => one.id !== id)
     .flatMap(({ old, replacement, retiring }) => [

@@ -18,7 +18,7 @@ import { observe } from "./observe.ts";
 import { outlast } from "./outlast.ts";
 import type { Preflight } from "./preflight.ts";
 import type { Narrator } from "./report/narrator.ts";
-import { reasonOf, type Shortage, shortageAfter } from "./room.ts";
+import { reasonOf, type Shortage, shortageAfter, shortageNow } from "./room.ts";
 import type { Slot } from "./slots.ts";
 import { ownTags } from "./snapshot.ts";
 
@@ -123,7 +123,9 @@ export function settle(run: Run, seen: Situation, narrator: Narrator): Decision 
       run.progress = advance(situation, decision.needs);
       run.last = { decision, situation, atMs: run.clock.now() };
       adopt(run, decision);
-      forgetSilence(run, decision);
+      for (const [id, shortage] of run.shortages) {
+        run.shortages.set(id, shortageNow(id, shortage, decision, situation.nowMs));
+      }
       return decision;
     }
     // A slot that fails while rolling still gets its chance to be brought to an end.
@@ -265,14 +267,6 @@ function noteUnanswered({ instanceId }: Need, { shortages, last }: Run): void {
   if (shortage === undefined || last === undefined) return;
   const { unansweredMs = last.situation.nowMs } = shortage;
   shortages.set(instanceId, { ...shortage, unansweredMs });
-}
-
-/** Nobody is silent who is not asked: a slot that has lost its turn begins anew. */
-function forgetSilence({ shortages }: Run, { needs }: Decision): void {
-  const asked = new Set(needs.flatMap(({ step, instanceId }) => (step ? [instanceId] : [])));
-  for (const [id, shortage] of shortages) {
-    if (!asked.has(id)) shortages.set(id, { ...shortage, unansweredMs: undefined });
-  }
 }
 
 function doing({ instanceId }: Need, { kind }: Step): string {

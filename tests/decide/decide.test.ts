@@ -394,6 +394,35 @@ describe("an old one that forwards packets", () => {
   });
 });
 
+describe("a replacement that is lost", () => {
+  const terminated = { state: "terminated" } as const;
+
+  /** The old one and its replacement have ended; what another rollout left in their place has not. */
+  const failureOf = (...leftovers: readonly Instance[]) => {
+    const expected = noExpectations();
+    const instance = replacementOf("i-old", "i-new", terminated);
+    const wanted = [{ targetGroupArn: groupArn, port: 8080 }];
+    const launched = { instanceId: "i-new", atMs: 0, isAdopted: false, instance, wanted };
+    expected.launched.set("i-old", launched);
+    const seen = snapshot([oldInstance("i-old", terminated), instance, ...leftovers], []);
+    return decide(situation(seen, { expected })).needs.map(({ failure }) => failure);
+  };
+
+  it("is named with the one it replaces, where both are gone", () => {
+    expect(failureOf(replacementOf("i-old", "i-left", { imageId: "ami-3" }))).toEqual([
+      "instance i-new, launched to replace i-old, after that one had left, is terminated (EC2 gives no reason)",
+    ]);
+  });
+
+  it("is no empty name where no tag leads to it", () => {
+    const between = replacementOf("i-old", "i-between", { imageId: "ami-3", ...terminated });
+    const left = replacementOf("i-between", "i-left", { imageId: "ami-4" });
+    expect(failureOf(between, left)).toEqual([
+      expect.stringMatching(/^instance i-left \(running\) is all that is left in its place/),
+    ]);
+  });
+});
+
 describe("a launch without room", () => {
   const nowMs = 1_000_000;
   const shortage = {

@@ -4,7 +4,7 @@
 // it has a code for, with the guarantees watched at every transition.
 import { describe, expect, it } from "vitest";
 import { IMAGES } from "../../src/simulator/catalog.ts";
-import { setCapacity, setVcpuQuota } from "../../src/simulator/controls.ts";
+import { forceAnswer, setCapacity, setVcpuQuota } from "../../src/simulator/controls.ts";
 import type { Fault, FaultRequest, Faults } from "../../src/simulator/faults.ts";
 import type { SimulatedAwsOptions } from "../../src/simulator/fleet.ts";
 import { addSubnetBeside } from "../../src/simulator/network.ts";
@@ -416,6 +416,36 @@ describe("capacity", () => {
     expect(stopped).toBeGreaterThan(0);
     // What was draining is still finished.
     expect(scene.clock.now() - startMs).toBeGreaterThan(3_600_000);
+  });
+});
+
+describe("a slot that loses its turn to one that falls ill while AWS is silent", () => {
+  it("is not held to have been silent to since", async () => {
+    const scene = stage({ ...hurried, zones: 1, deregistrationDelaySeconds: 1200 });
+    const { world, oldInstanceIds } = scene.aws;
+    setVcpuQuota(world, vcpusOf(4));
+    const asked: string[] = [];
+    const result = await run(scene, {
+      config: { "max-surge": 2 },
+      faults: (request) => {
+        if (subnetOf(request) === undefined) return undefined;
+        const values = [...request.params.values()];
+        asked.push(oldInstanceIds.find((id) => values.includes(id)) ?? "");
+        const [first, second = ""] = [...new Set(asked)];
+        // For longer than the waiting period, and not so long that the fleet is one short when the drain is over.
+        if (asked.length === 40) for (const id of oldInstanceIds) forceAnswer(world, id, 200);
+        const isSecond = asked.at(-1) === second;
+        const isRefused = asked.filter((id) => id === second).length === 1;
+        if (!isSecond || isRefused || new Set(asked).size > 2) return undefined;
+        const third = oldInstanceIds.find((id) => id !== first && id !== second) ?? "";
+        forceAnswer(world, third, 503);
+        return { kind: "throttle" };
+      },
+    });
+    expectSuccess(result);
+    expectConverged(scene);
+    const [, second, third] = [...new Set(asked)];
+    expect(asked.lastIndexOf(second ?? "")).toBeGreaterThan(asked.indexOf(third ?? ""));
   });
 });
 
