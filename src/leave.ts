@@ -80,7 +80,10 @@ export function leave(
     }
     capacity.release(instance);
     // Somebody may register it again while it drains, and again; its drain is no reason to fail.
-    const { waitingPeriodSeconds } = situation.plan.config;
+    const hasDrained = situation.progress.get(slot.id)?.first[`drain ${id}`] !== undefined;
+    const limitSeconds =
+      situation.plan.config.waitingPeriodSeconds +
+      (hasDrained ? drainSecondsOf(situation.plan) : 0);
     return within(
       slot,
       situation,
@@ -92,7 +95,7 @@ export function leave(
         pollSeconds: 3,
       },
       secondsSinceFirst(situation, slot.id, ["deregister"], id),
-      waitingPeriodSeconds + drainSecondsOf(situation.plan),
+      limitSeconds,
     );
   }
   const drain = drainOf(slot, instance, situation);
