@@ -11,6 +11,7 @@ import type { Fleet, Slot } from "../slots.ts";
 import type { Snapshot, TargetRef } from "../snapshot.ts";
 import { wholeFleet } from "../turns.ts";
 import { announcement, passedBetween, placesOf } from "./announcement.ts";
+import { leftovers } from "./leftovers.ts";
 
 /** Tells what a run does, as it does it. */
 export interface Narrator {
@@ -231,19 +232,7 @@ export function createNarrator({ config, ami }: Deployment, { clock, log }: Deps
       });
     },
     completed(fleet, snapshot) {
-      for (const { id, state } of fleet?.strays ?? []) {
-        const message = `Instance ${id} (${state}) is in no target group; it is left alone`;
-        log({ event: "notice", message, instance: id });
-      }
-      for (const { replacement } of fleet?.slots ?? []) {
-        const ill = snapshot?.targets.find(
-          (target) => target.instanceId === replacement?.id && target.state !== "healthy",
-        );
-        if (ill === undefined) continue;
-        const why = [ill.state, ill.reason, ill.description].filter(Boolean).join(", ");
-        const message = `Instance ${ill.instanceId} is up to date, but its target is ${why}`;
-        log({ event: "notice", message, instance: ill.instanceId });
-      }
+      for (const event of leftovers(fleet, snapshot)) log(event);
       const replaced = changed.size;
       const elapsed = Math.round((clock.now() - (startedMs ?? clock.now())) / 1000);
       if (numbers.size === 0) {

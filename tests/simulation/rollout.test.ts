@@ -181,6 +181,19 @@ describe("order and pace", () => {
     );
   });
 
+  it("begins with how long each old instance drains: as its slowest group does", async () => {
+    const scene = stage({ ...hurried, instances: 1, secondPort: 9090 });
+    const { world, secondTargetGroupArn = "" } = scene.aws;
+    const group = world.targetGroups.get(secondTargetGroupArn);
+    if (group === undefined) throw new Error("the stage has a second group");
+    const attributes = { ...group.attributes, "deregistration_delay.timeout_seconds": "90" };
+    world.targetGroups.set(group.arn, { ...group, attributes });
+    const result = await run(scene);
+    expectSuccess(result);
+    const started = result.events.find(({ event }) => event === "started");
+    expect(started?.message).toMatch(/each old one drains for 90 s$/);
+  });
+
   it("does not read AWS more than twice a second on the average", async () => {
     const scene = stage({ instances: 3 });
     const startMs = scene.clock.now();
