@@ -322,7 +322,7 @@ describe.concurrent("bad input", () => {
   it("refuses an empty target group", async () => {
     const arn = await anotherTargetGroup("my-empty-group", 83, "instance");
     expect(await expectRefused({ "target-group": { arn } })).toEqual([
-      "target group my-empty-group: has no registered targets, so there is nothing to replace",
+      "target group my-empty-group: has no registered targets, so there is nothing to replace; register some first",
     ]);
   });
 
