@@ -268,3 +268,15 @@ describe("a dry run while another rollout works", () => {
     expect(notice?.message).toMatch(/^May not lock .*elasticloadbalancing:RemoveTags/i);
   });
 });
+
+describe("a network without a way to STS", () => {
+  it("is no reason not to go ahead: only whose credentials they are is not told", async () => {
+    const { events, error } = await dryRunOf(stage(), {
+      faults: ({ action }) => (action === "GetCallerIdentity" ? { kind: "reset" } : undefined),
+    });
+    expect(error).toBeUndefined();
+    const told = events.map(({ event, message }) => `${event}: ${message}`);
+    expect(told).toContainEqual(expect.stringMatching(/^notice: STS does not say whose credentia/));
+    expect(told).not.toContainEqual(expect.stringContaining("account:"));
+  });
+});
