@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { buildUrl, isAlive, thisProcess } from "../../src/lock/holder.ts";
 
 const isLinux = process.platform === "linux";
+const onlyOnLinux = "only Linux tells a process from a later one of the same id";
 
 describe("a process of this host", () => {
   it("is known by its id and its start, and lives until it has ended", async () => {
@@ -16,26 +17,25 @@ describe("a process of this host", () => {
     expect(thisProcess().owner).not.toBe(me.owner);
   });
 
-  it.skipIf(!isLinux)(
-    "that was killed has ended, and what is not known to have has not",
-    async () => {
-      const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
-      await once(child, "spawn");
-      const id = String(child.pid);
-      expect(isAlive(id)).toBe(true);
-      // A process of the same id that started at another time.
-      if (isLinux) expect(isAlive(`${id}@1`)).toBe(false);
-      child.kill("SIGKILL");
-      await once(child, "exit");
-      expect(isAlive(id)).toBe(false);
-      const { host, hasEnded } = thisProcess();
-      expect(hasEnded({ host, process: id })).toBe(true);
-      expect(hasEnded({ host: `${host}0`, process: id })).toBe(false);
-      expect(hasEnded({ host: "", process: id })).toBe(false);
-    },
-  );
+  it("that was killed has ended, and what is not known to have has not", async ({ skip }) => {
+    skip(!isLinux, onlyOnLinux);
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+    await once(child, "spawn");
+    const id = String(child.pid);
+    expect(isAlive(id)).toBe(true);
+    // A process of the same id that started at another time.
+    expect(isAlive(`${id}@1`)).toBe(false);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(isAlive(id)).toBe(false);
+    const { host, hasEnded } = thisProcess();
+    expect(hasEnded({ host, process: id })).toBe(true);
+    expect(hasEnded({ host: `${host}0`, process: id })).toBe(false);
+    expect(hasEnded({ host: "", process: id })).toBe(false);
+  });
 
-  it.skipIf(!isLinux)("that is only left as an entry for its parent has ended", async () => {
+  it("that is only left as an entry for its parent has ended", async ({ skip }) => {
+    skip(!isLinux, onlyOnLinux);
     // The shell starts a process and becomes another one, which never asks what became of it.
     const script = "sleep 0.01 & echo $!; exec sleep 60";
     const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
