@@ -36,6 +36,8 @@ export function isMutating(service: Service, action: string): boolean {
 /** A request, routed. */
 export interface Call extends FormRequest {
   readonly service: Service;
+  /** The client, where it has a name. */
+  readonly caller?: string;
 }
 
 /**
@@ -59,10 +61,12 @@ export function parseCall(body: string, authorization: string | undefined): Call
  * answer.
  */
 export function answerCall(world: World, call: Call, asOfMs?: number): WireResponse {
-  const { service, action } = call;
+  const { service, action, caller } = call;
   const requestId = newRequestId(world);
   try {
-    const result = world.actAs({ by: "request", service, action }, () => run(world, call, asOfMs));
+    const result = world.actAs({ by: "request", service, action, caller }, () =>
+      run(world, call, asOfMs),
+    );
     return successResponse(service, action, requestId, result);
   } catch (error) {
     if (error instanceof AwsError) return errorResponse(service, requestId, error);

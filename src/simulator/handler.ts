@@ -9,6 +9,8 @@ import type { World } from "./world.ts";
 /** How one client of the simulated AWS fares. */
 export interface HandlerOptions extends StaleReads {
   readonly faults?: Faults;
+  /** A name for the client, which every change it makes carries as part of its cause. Default: none. */
+  readonly caller?: string;
   /** Takes the time of a request on its way to AWS, and of its answer on the way back. Default: none. */
   readonly travel?: (action: string) => Promise<void>;
 }
@@ -71,15 +73,16 @@ export function createRequestHandler(
     if (abortSignal?.aborted) {
       throw Object.assign(new Error("Request aborted"), { name: "AbortError" });
     }
-    const call = parseCall(textOf(request.body), headerOf(request.headers, "authorization"));
-    if (call === undefined) throw new Error("the request is for no service that is simulated");
+    const parsed = parseCall(textOf(request.body), headerOf(request.headers, "authorization"));
+    if (parsed === undefined) throw new Error("the request is for no service that is simulated");
+    const call = { ...parsed, caller: options.caller };
     const { service, action, parameters: params } = call;
     await options.travel?.(action);
     world.advance();
     const sequence = requests.length + 1;
     const atMs = world.nowMs();
     const fault = options.faults?.({ service, action, sequence, params, atMs });
-    const reply = replyTo(world, call, fault, readTimeMs(world, options, sequence));
+    const reply = replyTo(world, call, fault, readTimeMs(world, options, { action, sequence }));
     const outcome = typeof reply === "string" ? reply : reply.status;
     requests.push({ sequence, atMs, service, action, params, outcome });
     if (reply === "crash") {

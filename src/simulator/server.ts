@@ -118,7 +118,11 @@ function answer(
   sequence: number,
 ): WireResponse {
   try {
-    return answerCall(world, call, readTimeMs(world, staleReads, sequence));
+    return answerCall(
+      world,
+      call,
+      readTimeMs(world, staleReads, { action: call.action, sequence }),
+    );
   } catch (error) {
     // A mistake in here must not end the whole simulation; clients know what to make of this.
     const failure = { code: "InternalError", message: String(error), status: 500 };

@@ -4,9 +4,9 @@ import type { World } from "./world.ts";
 export interface StaleReads {
   /**
    * Reads answer the world as it was up to this many milliseconds ago, every read by a lag of its
-   * own. Default 0.
+   * own; a function says it for each action. Default 0.
    */
-  readonly staleReadsMs?: number;
+  readonly staleReadsMs?: number | ((action: string) => number);
   /**
    * True: every read lags by exactly `staleReadsMs`, so that time never runs backwards. Default
    * false.
@@ -21,11 +21,12 @@ export interface StaleReads {
 export function readTimeMs(
   world: World,
   { staleReadsMs = 0, lagIsConstant = false }: StaleReads,
-  sequence: number,
+  { action, sequence }: { readonly action: string; readonly sequence: number },
 ): number | undefined {
-  if (staleReadsMs === 0) return undefined;
+  const maximumMs = typeof staleReadsMs === "number" ? staleReadsMs : staleReadsMs(action);
+  if (maximumMs === 0) return undefined;
   const lagMs = lagIsConstant
-    ? staleReadsMs
-    : world.random.between(`lag:${world.nowMs()}:${sequence}`, [0, staleReadsMs]);
+    ? maximumMs
+    : world.random.between(`lag:${world.nowMs()}:${sequence}`, [0, maximumMs]);
   return world.nowMs() - lagMs;
 }

@@ -19,7 +19,13 @@ import type { BucketLevel } from "./token-buckets.ts";
 
 /** Who made a change: a request of the API, time alone, or a test acting from outside. */
 export type Cause =
-  | { readonly by: "request"; readonly service: string; readonly action: string }
+  | {
+      readonly by: "request";
+      readonly service: string;
+      readonly action: string;
+      /** The client, where it has a name. */
+      readonly caller?: string;
+    }
   | { readonly by: "time" }
   | { readonly by: "control" };
 

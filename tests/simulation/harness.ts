@@ -1,6 +1,3 @@
-import { EC2Client } from "@aws-sdk/client-ec2";
-import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
-import { STSClient } from "@aws-sdk/client-sts";
 import { parseConfig } from "../../src/config.ts";
 import { type Deployment, type Deps, deploy } from "../../src/deploy.ts";
 import { dryRun } from "../../src/dry-run.ts";
@@ -23,6 +20,7 @@ import { createRouter } from "../../src/simulator/routing.ts";
 import { deregistrationDelaySeconds } from "../../src/simulator/targets.ts";
 import { sendVirtualTraffic } from "../../src/simulator/virtual-traffic.ts";
 import { isChange } from "./calls.ts";
+import { simulatedClients } from "./clients.ts";
 
 /** How one run of the program is started, and what happens to it. */
 export interface RunOptions extends Omit<HandlerOptions, "travel"> {
@@ -33,6 +31,8 @@ export interface RunOptions extends Omit<HandlerOptions, "travel"> {
   readonly allowUnhealthy?: boolean;
   /** No dry run goes before it: one of the same stage and the same goes has been made. */
   readonly hasBeenTried?: boolean;
+  /** With all of the SDK's middleware, which changes nothing but the time it takes. */
+  readonly isWhole?: boolean;
   /** The instance that the program runs on. Default: none. */
   readonly ownInstanceId?: string;
   /** Runs the naive script in place of the program. */
@@ -170,13 +170,6 @@ async function start(
   const travel =
     travelMs === undefined ? undefined : (action: string) => clock.sleep(travelMs(action));
   const handler = createRequestHandler(aws, { ...options, travel });
-  const client = {
-    region: aws.world.region,
-    credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
-    // Retries of the SDK take real time; without them the faults reach our own code.
-    maxAttempts: 1,
-    requestHandler: handler,
-  };
   const file = { ...configFor(aws, options.version), ...options.config };
   const { config } = parseConfig(JSON.stringify(file), "config.json");
   const controller = options.interrupt ?? new AbortController();
@@ -186,9 +179,7 @@ async function start(
   const events: LogEvent[] = [];
   const ami = options.ami ?? IMAGES.good;
   const deps = {
-    ec2: new EC2Client(client),
-    elbv2: new ElasticLoadBalancingV2Client(client),
-    sts: new STSClient(client),
+    ...simulatedClients(handler, aws.world.region, !options.isWhole),
     clock,
     log: (event: LogEvent) => events.push(event),
     holder: holderFor(clock, options.holder),
