@@ -4,6 +4,7 @@ import {
   type Instance,
   isGone,
   isRegistered,
+  ownTags,
   type Snapshot,
   type Target,
   type TargetRef,
@@ -35,7 +36,8 @@ export interface Expectations {
   readonly launched: Map<string, Launched>;
   /** Instances for which a launch was asked for, but not answered: it may exist. */
   readonly unanswered: Set<string>;
-  readonly registered: Map<string, { target: TargetRef; atMs: number }>;
+  /** `isAgain`: it had been seen healthy before, so that a read of it as healthy may be one of then. */
+  readonly registered: Map<string, { target: TargetRef; atMs: number; isAgain: boolean }>;
   readonly deregistered: Map<string, { target: TargetRef; atMs: number }>;
   readonly terminated: Map<string, { atMs: number }>;
   /** Instances whose source/destination check was turned off. */
@@ -44,8 +46,12 @@ export interface Expectations {
   readonly unprotected: Map<string, { isSure: boolean }>;
   /** Instances that were seen with that check off. */
   readonly forwarding: Set<string>;
-  /** Instances that this run may have registered, whether or not it got an answer. */
+  /** When a target was last seen healthy, by its key. */
+  readonly healthy: Map<string, { atMs: number }>;
+  /** Instances that were seen as targets, or that this run may have registered, whether or not it got an answer. */
   readonly touched: Set<string>;
+  /** Where replacements will have to be registered, by the id of the instance to be replaced. */
+  readonly wanted: Map<string, readonly Registration[]>;
   /** Instances that were in service at some time of this run. */
   readonly served: Set<string>;
   /** Instances as they were last seen: reads may go back in time. */
@@ -63,7 +69,9 @@ export function noExpectations(): Expectations {
     configured: new Map(),
     unprotected: new Map(),
     forwarding: new Set(),
+    healthy: new Map(),
     touched: new Set(),
+    wanted: new Map(),
     served: new Set(),
     seen: new Map(),
   };
@@ -84,7 +92,8 @@ export function expectRegistered(
 ): void {
   for (const target of targets) {
     expected.deregistered.delete(targetKey(target));
-    expected.registered.set(targetKey(target), { target, atMs });
+    const isAgain = expected.healthy.has(targetKey(target));
+    expected.registered.set(targetKey(target), { target, atMs, isAgain });
   }
 }
 
@@ -134,6 +143,10 @@ function reconcileInstances(
       instances.set(instanceId, expected.seen.get(instanceId) ?? instance);
     }
   }
+  for (const { instanceId, instance: launched } of expected.launched.values()) {
+    const instance = instances.get(instanceId);
+    if (instance !== undefined) instances.set(instanceId, withTagsOf(instance, launched));
+  }
   // Before our own expectations: what AWS has not shown is not remembered as seen.
   for (const [id, instance] of instances) {
     expected.seen.set(id, instance);
@@ -152,6 +165,15 @@ function reconcileInstances(
   return instances;
 }
 
+/** Whose place a replacement takes is known of what this run launched, whoever takes its tags away. */
+function withTagsOf(instance: Instance, launched: Instance): Instance {
+  const own = Object.values(ownTags).filter((key) => instance.tags[key] === undefined);
+  const missing = own.filter((key) => launched.tags[key] !== undefined);
+  if (missing.length === 0) return instance;
+  const tags = Object.fromEntries(missing.map((key) => [key, launched.tags[key] ?? ""]));
+  return { ...instance, tags: { ...instance.tags, ...tags } };
+}
+
 /** The later of two sights of an instance: the end of one is final, and none is pending again after it ran. */
 function latest(read: Instance, seen: Instance | undefined): Instance {
   if (seen === undefined) return read;
@@ -162,24 +184,35 @@ function latest(read: Instance, seen: Instance | undefined): Instance {
   return wentBack ? { ...read, state: seen.state, stateReason: seen.stateReason } : read;
 }
 
+const arriving = { state: "initial", reason: "Elb.RegistrationInProgress" };
+const mayBeHealthy = true as const;
+
 function reconcileTargets(read: readonly Target[], expected: Expectations, now: number): Target[] {
   const recent = (entry: { atMs: number } | undefined) =>
     entry !== undefined && now - entry.atMs < settleMs;
-  const targets = read.map((target) =>
-    isRegistered(target) && recent(expected.deregistered.get(targetKey(target)))
-      ? { ...target, state: "draining", reason: "Target.DeregistrationInProgress" }
-      : target,
-  );
+  for (const target of read) {
+    expected.touched.add(target.instanceId);
+    if (target.state === "healthy") expected.healthy.set(targetKey(target), { atMs: now });
+  }
+  const targets = read.map((target) => {
+    if (!isRegistered(target)) return target;
+    if (recent(expected.deregistered.get(targetKey(target)))) {
+      return { ...target, state: "draining", reason: "Target.DeregistrationInProgress" };
+    }
+    if (!recent(expected.healthy.get(targetKey(target)))) return target;
+    const registered = expected.registered.get(targetKey(target));
+    if (registered?.isAgain && recent(registered)) return { ...target, ...arriving, mayBeHealthy };
+    return target.state === "healthy" ? target : { ...target, mayBeHealthy };
+  });
   const known = new Set(read.map(targetKey));
   const missing = [...expected.registered].filter(
     ([key, entry]) => recent(entry) && !known.has(key),
   );
   return [
     ...targets,
-    ...missing.map(([, { target }]) => ({
-      ...target,
-      state: "initial",
-      reason: "Elb.RegistrationInProgress",
-    })),
+    ...missing.map(([key, { target }]) => {
+      const isRecent = recent(expected.healthy.get(key));
+      return { ...target, ...arriving, ...(isRecent ? { mayBeHealthy } : {}) };
+    }),
   ];
 }

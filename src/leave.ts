@@ -1,3 +1,4 @@
+import { settleMs } from "./expectations.ts";
 import { within } from "./limits.ts";
 import { type Need, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
 import { drainSecondsOf } from "./plan/estimate.ts";
@@ -31,12 +32,14 @@ export function capacityOf({ plan, snapshot }: Situation): Capacity {
   }
   const remainingWithout = (id: string, arn: string) =>
     (healthy.get(arn) ?? 0) - healthyTargets(snapshot, id, arn);
+  const mayServe = (id: string, arn: string) =>
+    healthyTargets(snapshot, id, arn) > 0 ||
+    targetsOf(snapshot, id).some((one) => one.targetGroupArn === arn && one.mayBeHealthy);
   return {
     shortfallWithout({ id }) {
       const short = plan.targetGroups.find(
         ({ arn }) =>
-          healthyTargets(snapshot, id, arn) > 0 &&
-          remainingWithout(id, arn) < (plan.healthyAtStart.get(arn) ?? 0),
+          mayServe(id, arn) && remainingWithout(id, arn) < (plan.healthyAtStart.get(arn) ?? 0),
       );
       return (
         short &&
@@ -117,7 +120,7 @@ function drainOf(slot: Slot, { id }: Instance, situation: Situation): Need | und
   const { plan, snapshot } = situation;
   const entries = targetsOf(snapshot, id);
   const elapsed = secondsIn(situation, slot.id, "drain", id);
-  const floor = wasNeverRegistered(id, situation) ? 0 : plan.drainFloorSeconds;
+  const floor = wasNeverRegistered(id, situation) ? 0 : drainFloorSeconds(situation);
   // A termination that was not accepted yet is tried again; it does not begin the drain anew.
   const last = situation.progress.get(slot.id);
   const isDrained = last?.phase === "terminate" && last.instanceId === id;
@@ -144,6 +147,11 @@ function drainOf(slot: Slot, { id }: Instance, situation: Situation): Need | und
     elapsed,
     Math.max(plan.config.waitingPeriodSeconds, Math.max(delay, floor) + drainMarginSeconds),
   );
+}
+
+/** That no target group lists it says nothing as long as the reads may be from before it was registered. */
+function drainFloorSeconds({ plan }: Situation): number {
+  return Math.max(plan.drainFloorSeconds, Math.min(settleMs / 1000, drainSecondsOf(plan)));
 }
 
 /** Only of an instance launched by this run can it be known that no load balancer ever sent it anything. */

@@ -38,6 +38,8 @@ export interface Run extends Workbench {
   readonly lock: Pick<Lock, "check">;
   /** How long AWS has not answered in all; no limit counts it. */
   outageMs: number;
+  /** When the last look began. */
+  lookMs: number;
   /** The last decision and what it rested on. */
   last?: { decision: Decision; situation: Situation; atMs: number };
 }
@@ -48,8 +50,8 @@ const interruptedLimitSeconds = 30;
 /** The pause after a change: what follows from it can hardly be seen sooner. */
 const afterStepMs = 1000;
 
-/** What takes an instance out of service is not done on reads older than this. */
-const readsCountMs = 5000;
+/** What takes an instance out of service is not done on what was asked for longer ago than this. */
+const readsCountMs = 15_000;
 
 /** A run that has done nothing yet. */
 export function newRun(
@@ -75,6 +77,7 @@ export function newRun(
     refusals: new Map(),
     shortages: new Map(),
     outageMs: 0,
+    lookMs: Number.NEGATIVE_INFINITY,
   };
 }
 
@@ -94,7 +97,10 @@ export async function look(
     onOutage: narrator.outage,
     signal: isWrappingUp ? undefined : signal,
   };
-  const read = () => observe(scope, run.expected, run.launches, run.aws, clock.now());
+  const read = () => {
+    run.lookMs = clock.now();
+    return observe(scope, run.expected, run.launches, run.aws, run.lookMs);
+  };
   const answer = await outlast(read, patience).catch((error: unknown) => {
     // The signal ended the patience; what there is to wrap up still has to be looked at.
     if (signal.aborted && !isWrappingUp) return undefined;
@@ -152,6 +158,8 @@ function stop(run: Run, need: Need, failure: DeployError, narrator: Narrator): v
  */
 function adopt(run: Run, { fleet }: Decision): void {
   for (const { old, replacement, retiring, wanted } of fleet.slots) {
+    // Some of it may be seen only as long as the others are there.
+    if (old !== undefined && retiring.length > 0) run.expected.wanted.set(old.id, wanted);
     const replaces = replacement?.tags[ownTags.replaces];
     const replaced = old ?? retiring.find(({ id }) => id === replaces);
     if (replaced === undefined || replacement === undefined) continue;
@@ -204,9 +212,9 @@ async function tryStep(
 ): Promise<boolean | undefined> {
   try {
     if (step.kind === "deregister" || step.kind === "terminate") {
-      // The lock's own calls can take long.
+      // The lock's own calls can take long, as those of the look can.
       await run.lock.check();
-      if (run.clock.now() - (run.last?.atMs ?? 0) > readsCountMs) return undefined;
+      if (run.clock.now() - run.lookMs > readsCountMs) return undefined;
     }
     const outcome = await act(step, run).finally(() => {
       if (run.expected.unprotected.get(need.instanceId)?.isSure) narrator.unprotected(need);

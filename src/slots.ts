@@ -41,6 +41,8 @@ export interface SlotContext {
   readonly launched: ReadonlyMap<string, { instanceId: string; wanted: readonly Registration[] }>;
   /** Instances that were in service at some time of this run. */
   readonly served: ReadonlySet<string>;
+  /** Where their replacements have to be registered, as far as that was seen before, by the id of an instance. */
+  readonly wanted: ReadonlyMap<string, readonly Registration[]>;
 }
 
 /** The places of the fleet, and instances that carry our tags, or were in service, but belong to none of them. */
@@ -222,20 +224,21 @@ function registrationsFor(
   old: Instance | undefined,
   members: readonly Instance[],
   snapshot: Snapshot,
-  { launched }: SlotContext,
+  { launched, wanted }: SlotContext,
 ): Registration[] {
-  // Without an old one in service, one that drains or died still shows where it was registered.
-  const sources = old === undefined ? members : [old];
-  const seen = sources.flatMap((source) => targetsOf(snapshot, source.id));
+  // Without an old one in service, one that drains or died still shows where it was registered; with one, what else is
+  // registered does: a run may have been killed before it had registered its replacement everywhere.
+  const seen = members
+    .flatMap(({ id }) => targetsOf(snapshot, id))
+    .filter((one) => old === undefined || one.instanceId === old.id || isRegistered(one));
   const ids = new Set(members.map(({ id }) => id));
   const remembered = [...launched]
     .filter(([replaces, { instanceId }]) => ids.has(replaces) || ids.has(instanceId))
     .flatMap(([, { wanted }]) => wanted);
   const places = new Map(
-    [...remembered, ...seen].map(({ targetGroupArn, port }) => [
-      `${targetGroupArn} ${port}`,
-      { targetGroupArn, port },
-    ]),
+    [...remembered, ...(wanted.get(old?.id ?? "") ?? []), ...seen].map(
+      ({ targetGroupArn, port }) => [`${targetGroupArn} ${port}`, { targetGroupArn, port }],
+    ),
   );
   return [...places.values()];
 }

@@ -30,6 +30,8 @@ export interface Target extends TargetRef {
   readonly state: string;
   readonly reason?: string;
   readonly description?: string;
+  /** Not healthy in this read, but in one of a moment ago: either may be the later one. */
+  readonly mayBeHealthy?: true;
 }
 
 /** A target group that holds one of our instances. */

@@ -114,10 +114,16 @@ describe("the way of one slot", () => {
 
   it("terminates an old one only when the floor has passed since it left", () => {
     const seen = snapshot([old, arrived], [target("i-new", "healthy")]);
-    const phaseAfter = (seconds: number) =>
-      decide(situation(seen, { progress: inPhase("i-old", "drain", "i-old", seconds) })).needs[0]
-        ?.phase;
-    expect([phaseAfter(29), phaseAfter(30)]).toEqual(["drain", "terminate"]);
+    const phaseAfter = (seconds: number, deregistrationDelaySeconds: number) => {
+      const [group] = bothGroups.map((one) => ({ ...one, deregistrationDelaySeconds }));
+      const progress = inPhase("i-old", "drain", "i-old", seconds);
+      const targetGroups = group === undefined ? [] : [group];
+      return decide(situation(seen, { plan: plan({ targetGroups }), progress })).needs[0]?.phase;
+    };
+    expect([phaseAfter(29, 10), phaseAfter(30, 10)]).toEqual(["drain", "terminate"]);
+    // That it is not listed may be from before it was registered.
+    expect([phaseAfter(39, 40), phaseAfter(40, 40)]).toEqual(["drain", "terminate"]);
+    expect([phaseAfter(59, 300), phaseAfter(60, 300)]).toEqual(["drain", "terminate"]);
   });
 
   it("knows no floor for a replacement that was never registered, but one for any other", () => {
@@ -307,7 +313,7 @@ describe("what earlier runs left", () => {
   it("terminates one of another spec that serves nobody, before it launches", () => {
     const left = replacementOf("i-old", "i-left", { imageId: "ami-other" });
     const seen = snapshot([old, left], [serving]);
-    const progress = inPhase("i-old", "drain", "i-left", 30);
+    const progress = inPhase("i-old", "drain", "i-left", 60);
     expect(decide(situation(seen, { progress })).needs).toMatchObject([
       { step: { kind: "terminate", instanceId: "i-left" } },
     ]);
