@@ -1,0 +1,59 @@
+import type { FaultRequest } from "../../../src/simulator/faults.ts";
+import type { Transition, World } from "../../../src/simulator/world.ts";
+import type { CheckedRun, Report } from "./ground.ts";
+
+/** Looks after the lock. */
+export interface LockChecker {
+  onTransition(transition: Transition): void;
+  /** A request that AWS got. */
+  onRequest(request: FaultRequest, run: CheckedRun): void;
+}
+
+/** A lease whose holder gave a sign of life within this is nobody else's to remove, in milliseconds. */
+const livingMs = 60_000;
+
+/**
+ * A lock is respected: once another run has changed the fleet, the one before never does again; and nobody removes the
+ * lease of a run that lives, or writes one in its name.
+ */
+export function checkLock(
+  world: World,
+  runOf: (transition: Transition) => CheckedRun | undefined,
+  report: Report,
+): LockChecker {
+  const runs = new Map<string, { readonly run: CheckedRun; aliveMs: number }>();
+  const past = new Set<string>();
+  let last: CheckedRun | undefined;
+
+  return {
+    onTransition(transition) {
+      if (transition.kind === "volume") return;
+      const run = runOf(transition);
+      if (run === undefined || run === last) return;
+      if (last !== undefined) past.add(last.name);
+      if (past.has(run.name)) {
+        report("lock-ignored", `${run.name} changed the fleet after ${last?.name} had begun to`);
+      }
+      last = run;
+    },
+    onRequest({ action, params }, run) {
+      if (action !== "AddTags" && action !== "RemoveTags") return;
+      for (const [name, key] of params) {
+        if (!/^(Tags\.member\.\d+\.Key|TagKeys\.member\.\d+)$/.test(name)) continue;
+        const owner = /^zero-deploy:lock:([^:]+):/.exec(key)?.[1];
+        if (owner === undefined) {
+          report("not-ours", `${run.name} called ${action} for the tag ${key}`);
+        } else if (action === "AddTags" && owner !== run.name) {
+          report("lock-ignored", `${run.name} wrote a tag of the lease of ${owner}`);
+        } else if (action === "AddTags") {
+          runs.set(owner, { run, aliveMs: world.nowMs() });
+        } else if (owner !== run.name) {
+          const other = runs.get(owner);
+          if (other === undefined || other.run.ending !== undefined) continue;
+          if (world.nowMs() - other.aliveMs > livingMs) continue;
+          report("lock-ignored", `${run.name} removed the lease of ${owner}, which lives`);
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import { DeployError } from "../../../src/errors.ts";
+import type { Instance } from "../../../src/simulator/records.ts";
+import type { Transition } from "../../../src/simulator/world.ts";
+import type { CheckedRun, Ground, Report } from "./ground.ts";
+import type { InstanceChecker } from "./instances.ts";
+
+/** Looks at what runs leave, and at what is left in the end. */
+export interface OutcomeChecker {
+  onTransition(transition: Transition): void;
+  /** A run has ended. */
+  onEnd(run: CheckedRun): void;
+  /** The last run has ended in 0, and no fault has stood in its way. */
+  onConverged(run: CheckedRun): void;
+}
+
+/**
+ * A run that says 0 left every slot up to date; one that says 1, or was interrupted, listed everything it left. In the
+ * end nothing is left over.
+ */
+export function checkOutcome(
+  { world, groups, initial }: Ground,
+  runOf: (transition: Transition) => CheckedRun | undefined,
+  { launched, replacedBy, others }: InstanceChecker,
+  report: Report,
+): OutcomeChecker {
+  /** Instances that a run took out of service, and which run. */
+  const takenOut = new Map<string, CheckedRun>();
+  const atFirst = new Map(
+    groups.map((arn) => [
+      arn,
+      world.targets.list().filter((one) => one.targetGroupArn === arn).length,
+    ]),
+  );
+
+  const targetsOf = (id: string) =>
+    world.targets
+      .list()
+      .filter(
+        (one) =>
+          one.instanceId === id &&
+          groups.includes(one.targetGroupArn) &&
+          one.registered &&
+          !one.abandoned,
+      );
+  const isLive = ({ state }: Instance) => state === "pending" || state === "running";
+  const ours = () =>
+    world.instances
+      .list()
+      .filter((one) => isLive(one) && (initial.has(one.id) || launched.has(one.id)));
+  const nameOf = ({ tags }: Instance) => tags.find(({ key }) => key === "Name")?.value;
+  const isNew = (one: Instance, { ami, version }: CheckedRun) =>
+    one.imageId === ami && nameOf(one) === version;
+  const isKnown = ({ id }: Instance, { ending, blindMs }: CheckedRun) =>
+    (ending?.atMs ?? 0) - (others.touchedMs(id) ?? Number.NEGATIVE_INFINITY) > blindMs;
+
+  function onSuccess(run: CheckedRun): void {
+    for (const one of ours()) {
+      if (!isKnown(one, run)) continue;
+      const targets = targetsOf(one.id);
+      if (targets.length > 0 && !isNew(one, run)) {
+        report(
+          "not-up-to-date",
+          `${run.name} said 0, but ${one.id} still serves with ${one.imageId}`,
+        );
+      }
+      if (targets.length === 0 && !others.hasPutAside(one.id)) {
+        report(
+          "left-behind",
+          `${run.name} said 0, but ${one.id} is ${one.state} in no target group`,
+        );
+      }
+    }
+  }
+
+  function onFailure(run: CheckedRun, error: DeployError): void {
+    const text = [error.message, ...error.problems].join("\n");
+    for (const one of ours()) {
+      const isOurs = launched.get(one.id) === run || takenOut.get(one.id) === run;
+      if (!isOurs || !isKnown(one, run) || text.includes(one.id)) continue;
+      const replaced = replacedBy(one.id);
+      if (replaced !== undefined && text.includes(`to replace ${replaced} was not answered`))
+        continue;
+      report(
+        "left-unlisted",
+        `${run.name} ended with ${error.code} and did not name ${one.id} (${one.state})`,
+      );
+    }
+  }
+
+  return {
+    onTransition(transition) {
+      const run = runOf(transition);
+      if (transition.kind !== "target" || run === undefined) return;
+      const { before, after } = transition;
+      if (before?.registered && !after?.registered) takenOut.set(before.instanceId, run);
+    },
+    onEnd(run) {
+      const error = run.ending?.error;
+      if (error === undefined) onSuccess(run);
+      else if (error instanceof DeployError) onFailure(run, error);
+      else if ((error as Error).name !== "SimulatedCrash") {
+        const { stack } = error as Error;
+        report("bug", `${run.name} ended with ${stack?.split("\n").slice(0, 6).join("\n")}`);
+      }
+    },
+    onConverged(run) {
+      for (const one of ours()) {
+        const isAside = others.hasPutAside(one.id) && targetsOf(one.id).length === 0;
+        const states = targetsOf(one.id).map(({ state }) => state);
+        if (
+          isAside ||
+          (isNew(one, run) && states.length > 0 && states.every((state) => state === "healthy"))
+        ) {
+          continue;
+        }
+        report(
+          "left-behind",
+          `in the end ${one.id} is ${one.state} with ${one.imageId}, ${states.join(", ") || "no target"}`,
+        );
+      }
+      for (const arn of groups) {
+        const wanted = atFirst.get(arn) ?? 0;
+        const serving = world.targets
+          .list()
+          .filter(
+            (one) => one.targetGroupArn === arn && one.registered && one.state === "healthy",
+          ).length;
+        if (serving > wanted + others.gains || serving < wanted - others.losses) {
+          report(
+            "left-behind",
+            `in the end ${arn.split("/")[1]} has ${serving} healthy targets, at the beginning it had ${wanted} places`,
+          );
+        }
+        const lease = (world.elbTags.get(arn) ?? []).find(({ key }) =>
+          key.startsWith("zero-deploy:"),
+        );
+        if (lease !== undefined)
+          report("left-behind", `in the end ${arn.split("/")[1]} has the tag ${lease.key}`);
+      }
+    },
+  };
+}
