@@ -36,6 +36,8 @@ interface SdkResponse {
   readonly response: {
     readonly statusCode: number;
     readonly headers: Record<string, string>;
+    /** The body before it was encoded. */
+    readonly text: string;
     readonly body: Uint8Array;
   };
 }
@@ -149,7 +151,15 @@ function headerOf(headers: Readonly<Record<string, string>>, name: string): stri
 }
 
 function sdkResponse({ status, headers, body }: WireResponse): SdkResponse {
+  const encoder = new TextEncoder();
   return {
-    response: { statusCode: status, headers: { ...headers }, body: new TextEncoder().encode(body) },
+    response: {
+      statusCode: status,
+      headers: { ...headers },
+      text: body,
+      get body() {
+        return encoder.encode(body);
+      },
+    },
   };
 }

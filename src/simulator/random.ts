@@ -26,7 +26,9 @@ export function createRandom(seed: number): Random {
     },
     hex(key, digits) {
       const next = generatorOf(key);
-      return Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join("");
+      let text = "";
+      while (text.length < digits) text += "0123456789abcdef"[Math.floor(next() * 16)];
+      return text;
     },
   };
 }

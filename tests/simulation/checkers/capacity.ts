@@ -9,6 +9,11 @@ export interface CapacityChecker {
   onFirstChange(run: CheckedRun): void;
 }
 
+interface Serving {
+  readonly target: Target;
+  readonly sinceMs: number;
+}
+
 /** A target that stopped serving, and not through a request of ours. */
 interface Loss {
   readonly target: Target;
@@ -33,13 +38,13 @@ export function checkCapacity(
   placeOf: (instanceId: string) => string,
   report: Report,
 ): CapacityChecker {
-  const serving = new Map<string, Target>();
+  const serving = new Map<string, Serving>();
   const losses: Loss[] = [];
   const counts = new Map<string, Count[]>(groups.map((arn) => [arn, []]));
   const startingNumbers = new Map<string, ReadonlyMap<string, number>>();
 
   const ofGroup = (arn: string) =>
-    [...serving.values()].filter((one) => one.targetGroupArn === arn);
+    [...serving.values()].map(({ target }) => target).filter((one) => one.targetGroupArn === arn);
 
   function count(arn: string): void {
     const held = new Set(ofGroup(arn).map((one) => `${placeOf(one.instanceId)} ${one.port}`));
@@ -61,7 +66,9 @@ export function checkCapacity(
     return numbers;
   }
 
-  function check(run: CheckedRun, lost: Target): void {
+  function check(run: CheckedRun, { target: lost, sinceMs }: Serving): void {
+    // That it has begun to serve is not known yet either.
+    if (world.nowMs() - sinceMs <= run.blindMs) return;
     const arn = lost.targetGroupArn;
     const isUnknown = ({ target, atMs }: Loss) =>
       target.targetGroupArn === arn &&
@@ -80,8 +87,9 @@ export function checkCapacity(
   }
 
   for (const target of world.targets.list()) {
-    if (groups.includes(target.targetGroupArn) && isServing(world, target))
-      serving.set(target.id, target);
+    if (groups.includes(target.targetGroupArn) && isServing(world, target)) {
+      serving.set(target.id, { target, sinceMs: Number.NEGATIVE_INFINITY });
+    }
   }
   for (const arn of groups) count(arn);
 
@@ -96,11 +104,11 @@ export function checkCapacity(
         const before = serving.get(id);
         const serves = target !== undefined && isServing(world, target);
         if (serves === (before !== undefined)) continue;
-        if (serves) serving.set(id, target);
+        if (serves) serving.set(id, { target, sinceMs: world.nowMs() });
         else serving.delete(id);
         count(targetGroupArn);
         if (before === undefined) continue;
-        if (run === undefined) losses.push({ target: before, atMs: world.nowMs() });
+        if (run === undefined) losses.push({ target: before.target, atMs: world.nowMs() });
         else check(run, before);
       }
     },

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { DeployError } from "../../../src/errors.ts";
 import type { FaultRequest } from "../../../src/simulator/faults.ts";
 import type { Transition } from "../../../src/simulator/world.ts";
@@ -92,13 +93,16 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
     const { ami, version, allowUnhealthy, lockWaitSeconds, hasMoreSubnets, ending } = plan;
     const run: CheckedRun = { name, ami, version, maxSurge, startedMs: clock.now(), blindMs };
     runs.set(name, run);
+    tally.count(`ami ${world.images.get(ami)?.behaviour}`);
     trace.add(clock.now(), `${name} starts: ${JSON.stringify(plan)}`);
     const onFault = (kind: string, action: string) => {
-      tally.count("fault", kind);
+      tally.count(`fault ${kind}`);
       if (kind === "slow") trace.request(clock.now(), `${name} ${action}: ${kind}`);
     };
     const way = createWay(plan, { draw, key: name, nowMs: clock.now, onFault });
     const interrupt = new AbortController();
+    // As the program does: many calls wait for it at once.
+    setMaxListeners(0, interrupt.signal);
     const end = endingOf(ending);
     let changes = 0;
     const faults = (request: FaultRequest) => {
@@ -114,14 +118,14 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
       const what = end(request.sequence, isChange ? changes : 0);
       if (what === "signal") interrupt.abort("SIGTERM");
       if (what !== undefined) {
-        tally.count("ending", what);
+        tally.count(`end ${what}`);
         trace.add(clock.now(), `${name} ${request.action}: ${what}`);
       }
       const fault = what === undefined || what === "signal" ? way.faults(request) : { kind: what };
       const isSent = fault === undefined || ["lostResponse", "crashAfter"].includes(fault.kind);
       if (isSent) {
         lock.onRequest(request, run);
-        tally.count("step", stepOf(request));
+        tally.count(`step ${stepOf(request)}`);
       }
       trace.request(clock.now(), `${name} ${request.action} ${fault?.kind ?? ""}`);
       return fault;
@@ -148,8 +152,8 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
     rollouts += 1;
     run.ending = { atMs: clock.now(), error: result.error };
     trace.add(clock.now(), `${name} ${endOf(result.error)}`);
-    for (const { event } of result.events) tally.count("event", event);
-    if (result.error instanceof DeployError) tally.count("error", result.error.code);
+    for (const { event } of result.events) tally.count(`event ${event}`);
+    if (result.error instanceof DeployError) tally.count(`error ${result.error.code}`);
     outcome.onEnd(run);
     return result;
   }
@@ -161,7 +165,7 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
       if (isHealed) return;
       const whom = outside.happen(event, `event:${index}`);
       if (whom === undefined) return;
-      tally.count("outside", event.kind);
+      tally.count(`outside ${event.kind}`);
       trace.add(clock.now(), `from outside: ${event.kind} ${whom}`);
     });
   }
@@ -172,7 +176,7 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
       await Promise.all(running);
       running = [];
     } else {
-      tally.count("ending", "two at once");
+      tally.count("end two at once");
     }
     await clock.sleep(plan.afterMs);
     running.push(start(plan, `run-${index + 1}`));

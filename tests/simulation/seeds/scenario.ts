@@ -176,7 +176,7 @@ export function drawScenario(seed: number): Scenario {
     ill: Array.from({ length: size }, (_, index) => index).filter((index) =>
       draw.chance(`ill:${index}`, draw.chance("any-ill", 0.12) ? 0.4 : 0),
     ),
-    isProtected: draw.chance("protected", 0.08),
+    isProtected: draw.chance("protected", 0.2),
     isForwarding: draw.chance("forwarding", 0.08),
     runs,
     events: drawEvents(draw, {
@@ -187,7 +187,12 @@ export function drawScenario(seed: number): Scenario {
       ...drawRun(draw, "last", surge),
       ami: IMAGES.good,
       version: "v9",
-      config: { "max-surge": surge, "waiting-period": 900, "lift-termination-protection": true },
+      config: {
+        // Nothing is to be found here that was not above: it is not to take long.
+        "max-surge": Math.max(surge, Math.ceil(size / 2)),
+        "waiting-period": 900,
+        "lift-termination-protection": true,
+      },
       allowUnhealthy: true,
       lockWaitSeconds: 600,
       ending: { kind: "none" },
@@ -205,8 +210,8 @@ function drawSize(draw: Draw): number {
     [28, () => 2],
     [22, () => 3],
     [16, () => draw.between("size:some", 4, 6)],
-    [4, () => draw.between("size:more", 7, 15)],
-    [2, () => draw.between("size:many", 16, 40)],
+    [4, () => draw.between("size:more", 7, 12)],
+    [1, () => draw.between("size:many", 13, 40)],
   ])();
 }
 
@@ -226,7 +231,7 @@ function drawDelay(draw: Draw, size: number): number {
     [50, () => draw.between("delay:short", 1, 40)],
     [25, () => draw.between("delay:middle", 41, 150)],
     [size > 6 ? 0 : 10, () => 300],
-    [size > 2 ? 0 : 2, () => draw.between("delay:long", 900, 3600)],
+    [size > 2 ? 0 : 1, () => draw.between("delay:long", 900, 3600)],
   ])();
 }
 
@@ -274,9 +279,9 @@ function drawRun(draw: Draw, key: string, surge: number): PlannedRun {
     config: {
       "max-surge": surge,
       "waiting-period": draw.weigh(`${key}:waiting-period`, [
-        [20, 120],
-        [60, 400],
-        [20, 900],
+        [30, 120],
+        [60, 240],
+        [10, 400],
       ]),
       "bake-time": draw.weigh(`${key}:bake-time`, [
         [60, 0],
