@@ -10,7 +10,7 @@ import {
   reconcile,
   settleMs,
 } from "../src/expectations.ts";
-import type { Instance, Target } from "../src/snapshot.ts";
+import { type Instance, ownTags, type Target } from "../src/snapshot.ts";
 
 const startMs = 1_000_000;
 
@@ -44,14 +44,18 @@ function seeState(expected: Expectations, read: readonly Instance[], afterMs: nu
   return see(expected, read, afterMs).get("i-new")?.state;
 }
 
-/** The states of the targets that count after a read of these. */
+/** The states of the targets that count after a read of these; with a question mark where they may be healthy. */
 function seeTargets(expected: Expectations, targets: readonly Target[], afterMs: number) {
   const seen = reconcile({ instances: new Map(), targets }, expected, startMs + afterMs);
-  return seen.targets.map(({ instanceId, port, state }) => `${instanceId}:${port} ${state}`);
+  return seen.targets.map(
+    ({ instanceId, port, state, mayBeHealthy }) =>
+      `${instanceId}:${port} ${state}${mayBeHealthy ? "?" : ""}`,
+  );
 }
 
 describe("a launch", () => {
-  const answer = instance("i-new", "pending", { tags: { Name: "v2" } });
+  const own = { [ownTags.replaces]: "i-old", [ownTags.targetGroup]: "arn:group" };
+  const answer = instance("i-new", "pending", { tags: { Name: "v2", ...own } });
 
   function launched(): Expectations {
     const expected = noExpectations();
@@ -85,6 +89,19 @@ describe("a launch", () => {
 
   test("that is never shown is given up after the settle time", () => {
     expect(see(launched(), [], settleMs).size).toBe(0);
+  });
+
+  test("keeps its own tags, whoever takes them away, and no others", () => {
+    const bare = instance("i-new", "running", { tags: { Team: "payments" } });
+    expect(see(launched(), [bare], 5000).get("i-new")?.tags).toEqual({ Team: "payments", ...own });
+    const late = see(launched(), [bare], 10 * settleMs).get("i-new");
+    expect(late?.tags).toEqual({ Team: "payments", ...own });
+  });
+
+  test("has the tags that the reads show, where they show them", () => {
+    const tags = { ...own, [ownTags.replaces]: "i-other" };
+    const changed = instance("i-new", "running", { tags });
+    expect(see(launched(), [changed], 5000).get("i-new")?.tags).toEqual(tags);
   });
 
   test("leaves other instances as they are", () => {
@@ -228,6 +245,18 @@ describe("a registration", () => {
     ]);
   });
 
+  test("again outweighs reads of before, which show the target healthy, for the settle time", () => {
+    const expected = noExpectations();
+    const healthy = [target("i-new", "healthy")];
+    seeTargets(expected, healthy, 0);
+    expectDeregistered(expected, [place], startMs + 1000);
+    expectRegistered(expected, [place], startMs + 2000);
+    expect(seeTargets(expected, healthy, 3000)).toEqual(["i-new:8080 initial?"]);
+    expect(seeTargets(expected, [], 4000)).toEqual(["i-new:8080 initial?"]);
+    expect(seeTargets(expected, healthy, settleMs + 1999)).toEqual(["i-new:8080 initial?"]);
+    expect(seeTargets(expected, healthy, settleMs + 2000)).toEqual(["i-new:8080 healthy"]);
+  });
+
   test("outweighs an earlier deregistration", () => {
     const expected = noExpectations();
     expectDeregistered(expected, [place], startMs);
@@ -235,6 +264,39 @@ describe("a registration", () => {
     const targets = [target("i-new", "healthy")];
     expect(seeTargets(expected, targets, 2000)).toEqual(["i-new:8080 healthy"]);
   });
+});
+
+describe("a target that was seen healthy", () => {
+  function seenHealthy(): Expectations {
+    const expected = noExpectations();
+    seeTargets(expected, [target("i-old", "healthy")], 0);
+    return expected;
+  }
+
+  test.each(["initial", "unhealthy"])("may still be though a read says %s", (state) => {
+    const expected = seenHealthy();
+    const targets = [target("i-old", state)];
+    expect(seeTargets(expected, targets, 1000)).toEqual([`i-old:8080 ${state}?`]);
+    expect(seeTargets(expected, targets, settleMs - 1)).toEqual([`i-old:8080 ${state}?`]);
+    expect(seeTargets(expected, targets, settleMs)).toEqual([`i-old:8080 ${state}`]);
+  });
+
+  test.each(["healthy", "draining"])("is what a read says that says %s", (state) => {
+    expect(seeTargets(seenHealthy(), [target("i-old", state)], 1000)).toEqual([
+      `i-old:8080 ${state}`,
+    ]);
+  });
+
+  test("on one port tells nothing of another", () => {
+    const other = target("i-old", "initial", { port: 9090 });
+    expect(seeTargets(seenHealthy(), [other], 1000)).toEqual(["i-old:9090 initial"]);
+  });
+});
+
+test("what was seen as a target is known to have been one", () => {
+  const expected = noExpectations();
+  seeTargets(expected, [target("i-new", "draining")], 0);
+  expect([...expected.touched]).toEqual(["i-new"]);
 });
 
 describe("a deregistration", () => {

@@ -1,0 +1,259 @@
+// Goal: what rollouts drawn from seeds have broken once stays mended: each of these moments cost healthy targets, cut
+// requests, or failed a rollout that was well. Method: for each of them one small rollout in virtual time that comes to
+// that moment by itself, without luck; the number is that of the seed that found it.
+import { describe, expect, it } from "vitest";
+import type { TargetGroup } from "../../src/simulator/balancer-records.ts";
+import { IMAGES } from "../../src/simulator/catalog.ts";
+import { editInstance, forceAnswer, terminateInstance } from "../../src/simulator/controls.ts";
+import type { FaultRequest } from "../../src/simulator/faults.ts";
+import type { Instance } from "../../src/simulator/records.ts";
+import { deregisterTarget, registerTarget, targetId } from "../../src/simulator/targets.ts";
+import { expectConverged, expectSuccess, expectUntouched, fleetOf, launchesOf } from "./expect.ts";
+import { hurried, type RunResult, run, type Stage, stage, watch } from "./harness.ts";
+
+const two = { ...hurried, instances: 2, zones: 2 };
+
+/** Lets something happen once, right before AWS gets the first request that is meant; the request itself passes. */
+function before(isMeant: (request: FaultRequest) => boolean, happen: () => void) {
+  let isOver = false;
+  return (request: FaultRequest) => {
+    if (isOver || !isMeant(request)) return undefined;
+    isOver = true;
+    happen();
+    return undefined;
+  };
+}
+
+const is =
+  (action: string) =>
+  (request: FaultRequest): boolean =>
+    request.action === action;
+
+/** Reads of target health that can be held at a moment, of which they go on to show the targets. */
+function holdable({ clock }: Stage) {
+  let shownMs: number | undefined;
+  return {
+    hold(atMs: number, forMs: number) {
+      shownMs = atMs;
+      clock.at(clock.now() + forMs, () => {
+        shownMs = undefined;
+      });
+    },
+    reads: {
+      lagIsConstant: true,
+      staleReadsMs: (action: string) =>
+        shownMs === undefined || action !== "DescribeTargetHealth" ? 0 : clock.now() - shownMs,
+    },
+  };
+}
+
+/** The instance launched last. */
+function newest(scene: Stage): string {
+  return fleetOf(scene).at(-1)?.id ?? "";
+}
+
+function isHealthy(scene: Stage, id: string): boolean {
+  const one = fleetOf(scene).find((instance) => instance.id === id);
+  return one?.targets.some(({ state }) => state === "healthy") ?? false;
+}
+
+function isReplaced(scene: Stage): boolean {
+  return launchesOf(scene) > 0 && isHealthy(scene, newest(scene));
+}
+
+/** Somebody else registers an instance, or deregisters it. */
+function fromOutside({ aws }: Stage, what: "register" | "deregister", id: string): void {
+  const { world, targetGroupArn } = aws;
+  const group = world.targetGroups.get(targetGroupArn) as TargetGroup;
+  world.actAs({ by: "control" }, () =>
+    what === "register"
+      ? registerTarget(world, group, world.instances.get(id) as Instance, 8080)
+      : deregisterTarget(world, group, targetId(targetGroupArn, id, 8080)),
+  );
+}
+
+function deregistered({ requests }: RunResult): string[] {
+  return requests
+    .filter(({ action }) => action === "DeregisterTargets")
+    .map(({ params }) => params.get("Targets.member.1.Id") ?? "");
+}
+
+describe("a replacement that has to go again", () => {
+  it("drains like any other where somebody else had registered it before its time (seed 1153)", async () => {
+    const scene = stage(two);
+    const watched = watch(scene);
+    let id = "";
+    const result = await run(scene, {
+      ami: IMAGES.impaired,
+      config: { "waiting-period": 60 },
+      // As soon as there is a replacement whose status checks are asked for.
+      faults: before(
+        ({ action }) => action === "DescribeInstanceStatus" && launchesOf(scene) > 0,
+        () => {
+          id = newest(scene);
+          fromOutside(scene, "register", id);
+        },
+      ),
+    });
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(result.requests.map(({ action }) => action)).not.toContain("RegisterTargets");
+    expect(deregistered(result)).toEqual([id]);
+    expect(watched.violations).toEqual([]);
+    expectUntouched(scene);
+  });
+
+  it("drains to its end though the reads are from before it was registered (seed 1425)", async () => {
+    const scene = stage({ ...two, deregistrationDelaySeconds: 104 });
+    const watched = watch(scene);
+    const interrupt = new AbortController();
+    const { reads, hold } = holdable(scene);
+    let id = "";
+    const result = await run(scene, {
+      ...reads,
+      interrupt,
+      faults: before(is("RegisterTargets"), () => {
+        id = newest(scene);
+        interrupt.abort("SIGTERM");
+        hold(scene.clock.now() - 1, 60_000);
+      }),
+    });
+    expect(result.error).toMatchObject({ code: "Interrupted" });
+    expect(deregistered(result)).toEqual([id]);
+    expect(watched.violations).toEqual([]);
+    expectUntouched(scene);
+  });
+});
+
+describe("healthy targets", () => {
+  it("are not taken out while reads of before they were healthy say otherwise (seed 540)", async () => {
+    const scene = stage(two);
+    const watched = watch(scene);
+    const interrupt = new AbortController();
+    const { reads, hold } = holdable(scene);
+    // Of a moment at which the old one was healthy and its replacement not yet: both have to be told from now.
+    let registeredMs = 0;
+    const onRegister = before(is("RegisterTargets"), () => {
+      registeredMs = scene.clock.now();
+    });
+    const onDeregister = before(is("DeregisterTargets"), () => {
+      interrupt.abort("SIGTERM");
+      hold(registeredMs, 20_000);
+    });
+    const result = await run(scene, {
+      ...reads,
+      interrupt,
+      faults: (request) => onRegister(request) ?? onDeregister(request),
+    });
+    const [old = ""] = scene.aws.oldInstanceIds;
+    expect(result.error).toMatchObject({ code: "Interrupted" });
+    expect(watched.violations).toEqual([]);
+    expect(deregistered(result)).toEqual([old]);
+    await scene.clock.sleep(10_000);
+    for (const one of [old, newest(scene)]) expect(isHealthy(scene, one), one).toBe(true);
+    expectSuccess(await run(scene));
+    expect(watched.violations).toEqual([]);
+    expectConverged(scene);
+  });
+
+  it("are not counted where they had to be registered again since the reads (seed 1065)", async () => {
+    const scene = stage(two);
+    const { clock } = scene;
+    const watched = watch(scene);
+    const { reads, hold } = holdable(scene);
+    const first = () => fleetOf(scene).find(({ imageId }) => imageId === IMAGES.good)?.id ?? "";
+    const result = await run(scene, {
+      ...reads,
+      // The run sees that the first replacement was taken out, and registers it again; then the reads go back.
+      faults: before(
+        ({ action }) =>
+          action === "DescribeTargetHealth" && launchesOf(scene) === 2 && isReplaced(scene),
+        () => {
+          const beforeMs = clock.now() - 1;
+          fromOutside(scene, "deregister", first());
+          clock.at(clock.now() + 1, () => hold(beforeMs, 10_000));
+        },
+      ),
+    });
+    expectSuccess(result);
+    expect(result.requests.filter(({ action }) => action === "RegisterTargets")).toHaveLength(3);
+    expect(watched.violations).toEqual([]);
+    expectConverged(scene);
+  });
+});
+
+describe("a replacement whose tags somebody takes away while its old one drains", () => {
+  it("is still known: the rollout ends well (seed 78)", async () => {
+    const scene = stage(two);
+    const { world } = scene.aws;
+    const watched = watch(scene);
+    let tagsLeft: readonly string[] = [];
+    const takeTags = () => {
+      const id = newest(scene);
+      const tags = world.instances.get(id)?.tags ?? [];
+      const left = tags.filter(({ key }) => !key.startsWith("zero-deploy:"));
+      tagsLeft = left.map(({ key }) => key);
+      editInstance(world, id, { tags: left });
+    };
+    const result = await run(scene, {
+      faults: before(is("DeregisterTargets"), () =>
+        scene.clock.at(scene.clock.now() + 5_000, takeTags),
+      ),
+    });
+    expect(tagsLeft).toContain("Name");
+    expectSuccess(result);
+    expect(launchesOf(scene)).toBe(2);
+    expect(watched.violations).toEqual([]);
+    expectConverged(scene);
+  });
+});
+
+describe("a run that was killed between the registrations of a replacement in two target groups", () => {
+  it("leaves both places to the next one, whose version is another (seed 1224)", async () => {
+    const scene = stage({ ...two, secondPort: 9090 });
+    const [ill = ""] = scene.aws.oldInstanceIds;
+    forceAnswer(scene.aws.world, ill, 503);
+    await scene.clock.sleep(30_000);
+    const watched = watch(scene);
+    await run(scene, {
+      faults: ({ action }) => (action === "RegisterTargets" ? { kind: "crashAfter" } : undefined),
+    });
+    expect(fleetOf(scene).at(-1)?.targets).toHaveLength(1);
+    // Then the half of a replacement serves, and the ill one beside it does not.
+    await scene.clock.sleep(20_000);
+    expect([isHealthy(scene, newest(scene)), isHealthy(scene, ill)]).toEqual([true, false]);
+    expectSuccess(await run(scene, { version: "v3" }));
+    expect(watched.violations).toEqual([]);
+    expectConverged(scene, { version: "v3" });
+    expectConverged(scene, { version: "v3", port: 9090 });
+  });
+});
+
+describe("a replacement that dies while an answer to a look is 20 s on its way", () => {
+  it("costs no old one, which is deregistered on no read so old (seed 1452)", async () => {
+    const scene = stage(two);
+    // What dies by itself answers nobody.
+    const watched = watch(scene, { tolerates: () => true });
+    let backMs = 0;
+    const result = await run(scene, {
+      faults: before(
+        ({ action }) => action === "DescribeTargetHealth" && isReplaced(scene),
+        () => {
+          const id = newest(scene);
+          scene.clock.at(scene.clock.now() + 5_000, () => terminateInstance(scene.aws.world, id));
+          backMs = 20_000;
+        },
+      ),
+      travelMs: (action) => {
+        if (action !== "DescribeTargetHealth") return 0;
+        const ms = backMs;
+        backMs = 0;
+        return ms;
+      },
+    });
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(launchesOf(scene)).toBe(1);
+    expect(deregistered(result)).toEqual([]);
+    expect(watched.violations).toEqual([]);
+    expectUntouched(scene);
+  });
+});
