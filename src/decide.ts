@@ -1,7 +1,7 @@
 import { arrive } from "./arrive.ts";
 import { type Capacity, capacityOf, leave } from "./leave.ts";
 import { within } from "./limits.ts";
-import { comeBack, holdOn, isLost, isOurs, lost, protectAgain } from "./loss.ts";
+import { comeBack, comeBackWhole, holdOn, isLost, isOurs, lost, protectAgain } from "./loss.ts";
 import { type Need, type Situation, secondsIn } from "./needs.ts";
 import { findRoom } from "./room.ts";
 import { type Fleet, isHealthyAt, isInService, isWell, type Slot, slotsOf } from "./slots.ts";
@@ -67,8 +67,11 @@ function wrapUp(slot: Slot, situation: Situation, capacity: Capacity): Need | un
   const { snapshot, plan, mode, gaveUp } = situation;
   const { old, replacement, retiring, ending } = slot;
   if (gaveUp.has(slot.id)) return undefined;
-  const comingBack =
-    old || isWell(slot, situation.snapshot) ? undefined : comeBack(slot, situation);
+  const comingBack = old
+    ? comeBackWhole(slot, old, situation)
+    : isWell(slot, snapshot)
+      ? undefined
+      : comeBack(slot, situation);
   if (comingBack !== undefined) return comingBack;
   const unprotected = old && protectAgain(slot, old, situation);
   if (unprotected !== undefined) return unprotected;

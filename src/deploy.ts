@@ -53,11 +53,13 @@ const beforeFirstLookMs = 10_000;
 export async function deploy(deployment: Deployment, deps: Deps): Promise<void> {
   const narrator = createNarrator(deployment, deps);
   const lock = deployment.config.lock ? createLock(deployment, deps, narrator.outage) : noLock;
+  let isComplete = false;
   try {
     do await lock.whenFree();
     while (!(await rollOut(deployment, deps, lock, narrator)));
+    isComplete = true;
   } finally {
-    await lock.release();
+    await lock.release(isComplete);
   }
 }
 

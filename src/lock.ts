@@ -2,9 +2,10 @@ import { removeTags } from "./aws/elbv2.ts";
 import { isAwsError } from "./aws/errors.ts";
 import type { Deployment, Deps } from "./deploy.ts";
 import { interruptedEarly } from "./errors.ts";
+import { createEndedRuns, showsMs } from "./lock/ended-runs.ts";
 import { dropLateRepeats } from "./lock/late-repeats.ts";
-import { describeLease, type Lease, leaseKeys } from "./lock/lease.ts";
-import { createLeaseWatch, type Leases, type SeenLease } from "./lock/lease-watch.ts";
+import { describeLease, endedProcess, type Lease, leaseKeys } from "./lock/lease.ts";
+import { createLeaseWatch, hasEnded, type Leases, type SeenLease } from "./lock/lease-watch.ts";
 import { groupName, locked, lockLost, lockRefused } from "./lock/lock-errors.ts";
 import { createOwnLease } from "./lock/own-lease.ts";
 import { patient } from "./outlast.ts";
@@ -18,7 +19,8 @@ export interface Lock {
   whenFree(): Promise<void>;
   /**
    * Takes the lock, of all target groups that the run changes.
-   * @returns false where another run was faster, and there is time left to wait for it
+   * @returns false where all has to be checked anew: another run was faster, and there is time left to wait for it, or
+   * one has only just ended
    * @throws DeployError as {@link Lock.whenFree}, or where AWS refuses what the lock is made of
    */
   acquire(arns: readonly string[]): Promise<boolean>;
@@ -30,8 +32,11 @@ export interface Lock {
   check(): Promise<void>;
   /** The same client, which keeps the lock: its calls renew it, and before each change it is checked. */
   guard<C extends { send(...args: never[]): unknown }>(client: C): C;
-  /** Gives back what there is of it, taken or half taken; to be called in any case. Never throws. */
-  release(): Promise<void>;
+  /**
+   * Gives back what there is of it, taken or half taken; to be called in any case. Where the rollout is not complete, word
+   * of its last changes may be left: another one that begins at once would not see them. Never throws.
+   */
+  release(isComplete: boolean): Promise<void>;
 }
 
 /** The lock of one who does not want any. */
@@ -91,17 +96,35 @@ export function createLock(
   const arn = config.targetGroupArn;
   let arns: readonly string[] = [arn];
   const watch = createLeaseWatch(clock, holder);
+  const ended = createEndedRuns(clock, holder);
   const own = createOwnLease({ arn, ami }, deps, watch);
   const limitSeconds = config.waitingPeriodSeconds;
   const steady = patient(deps.elbv2, { clock, limitSeconds, onOutage, signal });
   let isHeld = false;
   let blockedMs: number | undefined;
+  /** When this run last changed what another may do again, or undo. */
+  let changedMs = Number.NEGATIVE_INFINITY;
 
   const describe = (lease: Lease) => describeLease(lease, holder.wallMs());
 
-  async function release(): Promise<void> {
+  async function release(isComplete: boolean): Promise<void> {
     isHeld = false;
-    await own.release();
+    const isToBeTold = !isComplete && clock.now() - changedMs < showsMs;
+    await own.release(isToBeTold ? changedMs : undefined);
+  }
+
+  /** @returns false where one has waited, so that all has to be checked anew */
+  async function awaitEnded(): Promise<boolean> {
+    const untilMs = ended.showsAtMs;
+    if (clock.now() >= untilMs) return true;
+    const message = `Another rollout has only just ended: waiting ${Math.ceil((untilMs - clock.now()) / 1000)} s until all that it did shows`;
+    log({ event: "lock", message });
+    while (clock.now() < untilMs) {
+      await clock.sleep(Math.min(lookEveryMs, untilMs - clock.now()), signal);
+      if (signal.aborted) throw interruptedEarly();
+      await own.renew();
+    }
+    return false;
   }
 
   /** @throws DeployError `Locked` when the time to wait is over */
@@ -142,12 +165,14 @@ export function createLock(
 
   async function acquire(groups: readonly string[]): Promise<boolean> {
     arns = groups;
+    isHeld = false;
     const { living, over, strayKeys } = await early(() => watch.look(steady, arns));
     if (living.length > 0) {
       block(living);
       return false;
     }
-    for (const lease of over) {
+    ended.note(over);
+    for (const lease of over.filter(({ process }) => process !== endedProcess)) {
       const why = holder.hasEnded(lease) ? "its process has ended" : "it shows no sign of life";
       const message = `Taking over from another rollout, as ${why}: ${describe(lease)}`;
       log({ event: "lock", message });
@@ -156,7 +181,8 @@ export function createLock(
     const keys = [...over, holder].flatMap(({ owner }) => leaseKeys(owner));
     await early(() => removeTags(steady, arns, [...keys, ...strayKeys]));
     await early(() => own.claim(steady, arns));
-    return settle(over.every(holder.hasEnded) ? settleMs : settleAfterExpiryMs);
+    const quietMs = over.every((lease) => hasEnded(lease, holder)) ? settleMs : settleAfterExpiryMs;
+    return (await settle(quietMs)) && awaitEnded();
   }
 
   /** Looks until ours must show in every read, and no other does. */
@@ -165,12 +191,13 @@ export function createLock(
     for (let claims = 1; ; ) {
       await clock.sleep(settleEveryMs, signal);
       const lookMs = clock.now();
-      const { living, hasOwn } = await early(() => watch.look(steady, arns));
+      const { living, hasOwn, over } = await early(() => watch.look(steady, arns));
+      ended.note(over);
       if (living.length > 0) {
         rivalsSinceMs ??= lookMs;
         const isOutrun = lookMs - rivalsSinceMs > contentionMs;
         if (isOutrun || living.some(({ owner }) => owner < holder.owner)) {
-          await release();
+          await release(false);
           block(living);
           return false;
         }
@@ -201,7 +228,11 @@ export function createLock(
           await own.check();
           dropLateRepeats(command, clock);
         }
-        return client.send(command as never);
+        try {
+          return await client.send(command as never);
+        } finally {
+          if (isToShow(command)) changedMs = clock.now();
+        }
       };
       return new Proxy(client, {
         get: (target, key) => (key === "send" ? send : Reflect.get(target, key, target)),
@@ -215,6 +246,11 @@ export function createLock(
 function orNobody(error: unknown): Leases {
   if (!isAwsError(error)) throw error;
   return { hasOwn: false, living: [], over: [], strayKeys: [] };
+}
+
+/** A change that has to be known before the next; to terminate again what is terminated does no harm. */
+function isToShow(command: object): boolean {
+  return isChange(command) && command.constructor.name !== "TerminateInstancesCommand";
 }
 
 /** Everything but reads and what EC2 is only asked about. */

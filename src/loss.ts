@@ -2,7 +2,7 @@ import type { Expectations } from "./expectations.ts";
 import { within } from "./limits.ts";
 import { type Need, type Situation, secondsSinceFirst } from "./needs.ts";
 import type { Slot } from "./slots.ts";
-import { type Instance, ownTags } from "./snapshot.ts";
+import { type Instance, isRegistered, ownTags, targetKey, targetsOf } from "./snapshot.ts";
 
 /** Whether this run has launched a replacement for an instance that is none any more: it is not launched again. */
 export function isLost({ id }: Instance, { expected }: Situation): boolean {
@@ -53,6 +53,34 @@ export function comeBack(slot: Slot, situation: Situation): Need | undefined {
       targets: slot.wanted.map((place) => ({ ...place, instanceId: instance.id })),
     },
     seen: "registered targets: none",
+    pollSeconds: 3,
+  });
+}
+
+/**
+ * An old one that is registered again, but not wherever this run had deregistered it: of several calls one may have
+ * failed.
+ */
+export function comeBackWhole(
+  slot: Slot,
+  { id }: Instance,
+  situation: Situation,
+): Need | undefined {
+  const targets = [...situation.expected.deregistered.values()]
+    .map(({ target }) => target)
+    .filter(
+      (target) =>
+        target.instanceId === id &&
+        !targetsOf(situation.snapshot, id).some(
+          (one) => targetKey(one) === targetKey(target) && isRegistered(one),
+        ),
+    );
+  if (targets.length === 0) return undefined;
+  return within(slot, situation, {
+    phase: "register",
+    instanceId: id,
+    step: { kind: "register", targets },
+    seen: "registered targets: not all",
     pollSeconds: 3,
   });
 }

@@ -2,7 +2,7 @@ import type { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-
 import { describeTags } from "../aws/elbv2.ts";
 import type { Clock } from "../clock.ts";
 import type { Holder } from "./holder.ts";
-import { type Lease, leasesIn, silentMs } from "./lease.ts";
+import { endedProcess, type Lease, leasesIn, silentMs } from "./lease.ts";
 
 /** A lease without a heartbeat for this long has expired. */
 export const expiryMs = 120_000;
@@ -87,7 +87,7 @@ export function createLeaseWatch(clock: Clock, holder: Holder): LeaseWatch {
         .filter(({ owner }) => owner !== holder.owner);
       for (const lease of others) sightings.set(nameOf(lease), see(lease));
       const isOver = (lease: SeenLease) =>
-        sightings.get(nameOf(lease))?.isOver || holder.hasEnded(lease);
+        sightings.get(nameOf(lease))?.isOver || hasEnded(lease, holder);
       const living = oneEach(others.filter((lease) => !isOver(lease)));
       return {
         hasOwn: groups.every(({ leases }) => leases.has(holder.owner)),
@@ -98,6 +98,11 @@ export function createLeaseWatch(clock: Clock, holder: Holder): LeaseWatch {
     },
     mayBeOver: (lease) => looksOver(lease, sightings.get(nameOf(lease))),
   };
+}
+
+/** Whether a run has ended, by its own word or as its process has. */
+export function hasEnded(lease: Lease, holder: Holder): boolean {
+  return lease.process === endedProcess || holder.hasEnded(lease);
 }
 
 /** Every group shows the lease of a run at its own pace. */

@@ -16,6 +16,9 @@ export interface Lease {
   readonly heartbeat: string;
 }
 
+/** What stands for the process of a run that has ended, and has said so: its last changes may not show yet. */
+export const endedProcess = "ended";
+
 /** What all keys of leases begin with. */
 export const leasePrefix = "zero-deploy:lock:";
 

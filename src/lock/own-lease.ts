@@ -3,7 +3,7 @@ import { addTags, removeTags } from "../aws/elbv2.ts";
 import { explain, isAwsError, isTransient } from "../aws/errors.ts";
 import type { Deps } from "../deploy.ts";
 import type { DeployError } from "../errors.ts";
-import { type Lease, leaseKey, leaseKeys, leaseTags } from "./lease.ts";
+import { endedProcess, type Lease, leaseKey, leaseKeys, leaseTags } from "./lease.ts";
 import { expiryMs, type LeaseWatch } from "./lease-watch.ts";
 import { groupName, lockLost, lockRefused } from "./lock-errors.ts";
 
@@ -21,7 +21,7 @@ const renewalOverdueMs = 60_000;
  * No change is sent with a renewal older than this: it must have landed before others could take the lock over, and
  * their first change comes at least 80 s after the last renewal (`watchMs`, and what lock.ts waits after it).
  */
-const renewalCountsMs = 30_000;
+export const renewalCountsMs = 30_000;
 
 /** A check that took longer says too little of now. */
 const checkLimitMs = 5_000;
@@ -53,8 +53,11 @@ export interface OwnLease {
    * @throws DeployError `LockLost` where it is not there any more; a transient error where AWS does not answer in time
    */
   check(): Promise<void>;
-  /** Removes it. Never throws: what fails is told. */
-  release(): Promise<void>;
+  /**
+   * Removes it, or, where reads may not show yet what was changed at `changedMs`, leaves word of that in its place. Never
+   * throws: what fails is told.
+   */
+  release(changedMs?: number): Promise<void>;
 }
 
 /** A lease that is not written yet; `arn` is the target group that messages name. */
@@ -67,12 +70,14 @@ export function createOwnLease(
   let arns: readonly string[] = [];
   let isWritten = false;
   let claimedMs = 0;
+  let since = "";
   /** When the last renewal that succeeded was sent. */
   let renewedMs = 0;
   let longestSilenceMs = 0;
   let renewalDueMs = 0;
   let renewal: Promise<unknown> = Promise.resolve();
   let isOverdueTold = false;
+  let isLost = false;
   let checkedMs = Number.NEGATIVE_INFINITY;
 
   const isoNow = () => new Date(holder.wallMs()).toISOString();
@@ -118,15 +123,25 @@ export function createOwnLease(
   }
 
   function lost(living: readonly Lease[]): DeployError {
+    isLost = true;
     const silentMs = Math.max(longestSilenceMs, clock.now() - renewedMs);
     return lockLost(arn, living, holder.wallMs(), silentMs >= expiryMs ? silentMs : undefined);
   }
 
-  async function giveBack(untilMs: number): Promise<unknown> {
+  /** Leaves word of a change that may not show yet, so that the next run waits until it does. */
+  function leave(changedMs: number | undefined): Promise<unknown> {
+    // Whoever removed it wants nothing of it back.
+    if (changedMs === undefined || isLost) return removeTags(elbv2, arns, leaseKeys(owner));
+    const heartbeat = new Date(holder.wallMs() - clock.now() + changedMs).toISOString();
+    const lease = { owner, host, process: endedProcess, ami, build, since, heartbeat };
+    return addTags(elbv2, arns, leaseTags(lease));
+  }
+
+  async function giveBack(changedMs: number | undefined, untilMs: number): Promise<unknown> {
     await renewal;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await removeTags(elbv2, arns, leaseKeys(owner));
+        return void (await leave(changedMs));
       } catch (error) {
         const isLast = attempt >= releaseAttempts || clock.now() + releaseAgainMs >= untilMs;
         if (!isTransient(error) || isLast) return error;
@@ -143,8 +158,8 @@ export function createOwnLease(
       // Before the call, whose answer may be lost.
       isWritten = true;
       arns = groups;
-      const now = isoNow();
-      const lease = { owner, host, process, ami, build, since: now, heartbeat: now };
+      since = isoNow();
+      const lease = { owner, host, process, ami, build, since, heartbeat: since };
       const sentMs = clock.now();
       await addTags(client, arns, leaseTags(lease));
       claimedMs = clock.now();
@@ -173,14 +188,17 @@ export function createOwnLease(
         await clock.sleep(1000);
       }
     },
-    async release() {
+    async release(changedMs) {
       if (!isWritten) return;
       isWritten = false;
       const limit = new AbortController();
       const outOfTime = clock
         .sleep(releaseLimitMs, limit.signal)
         .then(() => new Error(`no answer within ${releaseLimitMs / 1000} s`));
-      const failure = await Promise.race([giveBack(clock.now() + releaseLimitMs), outOfTime]);
+      const failure = await Promise.race([
+        giveBack(changedMs, clock.now() + releaseLimitMs),
+        outOfTime,
+      ]);
       limit.abort();
       if (failure === undefined) return;
       const message = `The lock of target group ${groupName(arn)} could not be given back (it expires by itself): ${explain(failure)}`;

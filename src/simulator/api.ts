@@ -38,6 +38,8 @@ export interface Call extends FormRequest {
   readonly service: Service;
   /** The client, where it has a name. */
   readonly caller?: string;
+  /** That its answer is to carry. Default: one of its own. */
+  readonly requestId?: string;
 }
 
 /**
@@ -61,8 +63,7 @@ export function parseCall(body: string, authorization: string | undefined): Call
  * answer.
  */
 export function answerCall(world: World, call: Call, asOfMs?: number): WireResponse {
-  const { service, action, caller } = call;
-  const requestId = newRequestId(world);
+  const { service, action, caller, requestId = newRequestId(world) } = call;
   try {
     const result = world.actAs({ by: "request", service, action, caller }, () =>
       run(world, call, asOfMs),

@@ -9,11 +9,15 @@ import type { World } from "./world.ts";
 /** How one client of the simulated AWS fares. */
 export interface HandlerOptions extends StaleReads {
   readonly faults?: Faults;
+  /** All answers carry the same request id, so that equal ones are equal texts. Default: each has its own. */
+  readonly hasOneRequestId?: boolean;
   /** A name for the client, which every change it makes carries as part of its cause. Default: none. */
   readonly caller?: string;
   /** Takes the time of a request on its way to AWS, and of its answer on the way back. Default: none. */
   readonly travel?: (action: string) => Promise<void>;
 }
+
+const ONE_REQUEST_ID = "00000000-0000-4000-a000-000000000000";
 
 /** One request a handler saw, and what became of it. */
 export interface RequestRecord {
@@ -77,7 +81,8 @@ export function createRequestHandler(
     }
     const parsed = parseCall(textOf(request.body), headerOf(request.headers, "authorization"));
     if (parsed === undefined) throw new Error("the request is for no service that is simulated");
-    const call = { ...parsed, caller: options.caller };
+    const { caller, hasOneRequestId } = options;
+    const call = { ...parsed, caller, requestId: hasOneRequestId ? ONE_REQUEST_ID : undefined };
     const { service, action, parameters: params } = call;
     await options.travel?.(action);
     world.advance();
@@ -126,7 +131,11 @@ function replyTo(
       answerCall(world, call, asOfMs);
       return "crash";
     default:
-      return errorResponse(call.service, newRequestId(world), faultError(world, call, fault));
+      return errorResponse(
+        call.service,
+        call.requestId ?? newRequestId(world),
+        faultError(world, call, fault),
+      );
   }
 }
 

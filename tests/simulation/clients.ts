@@ -72,27 +72,24 @@ function shorten(client: object, service: string, handler: SimulatedRequestHandl
     const { body } = await protocol.serializeRequest(operation, input, context);
     const { response } = await handler.handle({ headers: { authorization }, body });
     const parse = () => protocol.deserializeResponse(operation, context, response);
-    return response.statusCode < 300 ? remembered(`${service} ${name}`, response, parse) : parse();
+    return response.statusCode < 300 ? remembered(response, parse) : parse();
   };
   Object.assign(client, { send });
 }
 
-/** Answers parsed before: most polls are answered like the one before. */
+/** Answers parsed before, by their text: most polls are answered like the one before. */
 const parsed = new Map<string, object>();
 const parsedLimit = 500;
 
 async function remembered(
-  action: string,
   { statusCode, text }: HttpResponse,
   parse: () => Promise<object>,
 ): Promise<object> {
-  const id = text.indexOf("equestId>");
-  const key = action + text.slice(0, id) + text.slice(text.indexOf("<", id));
-  const known = parsed.get(key);
+  const known = parsed.get(text);
   const answer = known ?? deepFreeze(await parse());
   if (known === undefined) {
     if (parsed.size >= parsedLimit) parsed.clear();
-    parsed.set(key, answer);
+    parsed.set(text, answer);
   }
   return { ...answer, $metadata: { httpStatusCode: statusCode } };
 }

@@ -6,6 +6,7 @@ import type { TargetGroup } from "../../src/simulator/balancer-records.ts";
 import { IMAGES } from "../../src/simulator/catalog.ts";
 import { editInstance, forceAnswer, terminateInstance } from "../../src/simulator/controls.ts";
 import type { FaultRequest } from "../../src/simulator/faults.ts";
+import { addSubnetBeside } from "../../src/simulator/network.ts";
 import type { Instance } from "../../src/simulator/records.ts";
 import { deregisterTarget, registerTarget, targetId } from "../../src/simulator/targets.ts";
 import { expectConverged, expectSuccess, expectUntouched, fleetOf, launchesOf } from "./expect.ts";
@@ -257,3 +258,70 @@ describe("a replacement that dies while an answer to a look is 20 s on its way",
     expectUntouched(scene);
   });
 });
+
+describe("a run right after one that had just launched, where reads lag a minute", () => {
+  const staleReadsMs = (action: string) => (action === "DescribeTags" ? 0 : 60_000);
+  const lagging = { staleReadsMs, lagIsConstant: true };
+  const old = { ...two, instances: 1, zones: 1 };
+
+  /** As if the fleet had been there for long, also for reads that lag. */
+  async function aged(scene: Stage): Promise<void> {
+    scene.aws.world.advance();
+    await scene.clock.sleep(120_000);
+  }
+
+  it.each(["crashAfter", "lostResponse"] as const)(
+    "launches nothing beside it for another AMI: %s (seeds 20941, 21548)",
+    async (kind) => {
+      const scene = stage(old);
+      await aged(scene);
+      const watched = watch(scene);
+      const interrupt = new AbortController();
+      await run(scene, {
+        ...lagging,
+        interrupt,
+        faults: ({ action, params }) => {
+          if (action !== "RunInstances" || params.get("DryRun") === "true") return undefined;
+          interrupt.abort("SIGTERM");
+          return { kind };
+        },
+      });
+      expect(launchesOf(scene)).toBe(1);
+      const other = { ami: IMAGES.slow, version: "v3", config: { "waiting-period": 900 } };
+      expectSuccess(await run(scene, { ...lagging, ...other }));
+      expect(watched.violations).toEqual([]);
+      expectConverged(scene, { ami: IMAGES.slow, version: "v3" });
+    },
+  );
+
+  it("launches nothing beside it in the first subnet, where there was no room for it", async () => {
+    const scene = stage(old);
+    const { world } = scene.aws;
+    const subnets = [...world.subnets.keys()];
+    const beside = addSubnetBeside(world, subnets[0] ?? "");
+    await aged(scene);
+    const watched = watch(scene);
+    const config = { "subnet-ids": [...subnets, beside.id] };
+    let launches = 0;
+    await run(scene, {
+      ...lagging,
+      config,
+      faults: ({ action, params }) => {
+        if (action !== "RunInstances" || params.get("DryRun") === "true") return undefined;
+        launches += 1;
+        return launches === 1 ? noRoom : { kind: "crashAfter" };
+      },
+    });
+    expect(launchesOf(scene)).toBe(1);
+    expectSuccess(await run(scene, { ...lagging, config }));
+    expect(launchesOf(scene)).toBe(1);
+    expect(watched.violations).toEqual([]);
+  });
+});
+
+const noRoom = {
+  kind: "error",
+  status: 500,
+  code: "InsufficientInstanceCapacity",
+  message: "There is not enough capacity.",
+} as const;

@@ -169,7 +169,11 @@ async function start(
   const { travelMs } = options;
   const travel =
     travelMs === undefined ? undefined : (action: string) => clock.sleep(travelMs(action));
-  const handler = createRequestHandler(aws, { ...options, travel });
+  const handler = createRequestHandler(aws, {
+    ...options,
+    travel,
+    hasOneRequestId: !options.isWhole,
+  });
   const file = { ...configFor(aws, options.version), ...options.config };
   const { config } = parseConfig(JSON.stringify(file), "config.json");
   const controller = options.interrupt ?? new AbortController();

@@ -191,7 +191,7 @@ describe("the lock, wanted by several at once", () => {
       const fromMs = clock.now();
       await clock.sleep(random.between(`work ${owner}`, [0, 40 * second]));
       held.push({ owner, fromMs, toMs: clock.now() });
-      await lock.release();
+      await lock.release(true);
     };
     const owners = Array.from({ length: count }, (_, index) => `${random.hex("id", 4)}${index}`);
     await Promise.all(owners.sort((a, b) => random.unit(a) - random.unit(b)).map(want));
@@ -380,7 +380,7 @@ describe("a holder that was killed", () => {
     return ({ sequence }) => (sequence === call ? { kind: "crashAfter" } : undefined);
   };
 
-  it("at each of its calls: the next run on the same host goes on at once", async () => {
+  it("at each of its calls: the next run on the same host goes on, as soon as what it did must show", async () => {
     const calls = await callsOf();
     for (let call = 1; call <= calls; call++) {
       const scene = stage(small);
@@ -705,9 +705,32 @@ describe("the lock is given back", () => {
     expect(tagsOf(scene)).toEqual({ Team: "payments" });
   });
 
-  it("when it fails", async () => {
+  it("when it fails, but for word of what it has only just done, for the next run to wait until it shows", async () => {
     const scene = stage(small);
+    const startMs = scene.clock.now();
     const result = await run(scene, { ami: IMAGES.dies });
+    expect(codeOf(result)).toBe("ReplacementFailed");
+    const word = Object.fromEntries(
+      Object.entries(tagsOf(scene)).map(([key, value]) => [key.split(":")[3], value]),
+    );
+    expect(word).toMatchObject({ process: "ended", ami: IMAGES.dies });
+    const changedMs = changesOf(result).findLast(({ action }) => action === "RunInstances")?.atMs;
+    expect(Date.parse(word.heartbeat ?? "")).toBe(changedMs);
+    expect(Date.parse(word.since ?? "")).toBe(startMs);
+
+    const again = await run(scene);
+    expectSuccess(again);
+    const waited = linesOf(again).filter((line) => line.includes("only just ended: waiting"));
+    expect(waited).toHaveLength(1);
+    const first = changesOf(again)[0]?.atMs ?? 0;
+    expect(first).toBeGreaterThanOrEqual((changedMs ?? 0) + 60 * second);
+    expect(first).toBeLessThan((changedMs ?? 0) + 90 * second);
+    expect(tagsOf(scene)).toEqual({});
+  });
+
+  it("when it fails long after its last change", async () => {
+    const scene = stage({ ...small, deregistrationDelaySeconds: 100 });
+    const result = await run(scene, { ami: IMAGES.neverHealthy });
     expect(codeOf(result)).toBe("ReplacementFailed");
     expect(tagsOf(scene)).toEqual({});
   });
@@ -717,9 +740,11 @@ describe("the lock is given back", () => {
       const scene = stage(small);
       const result = await run(scene, { interruptAfterMs: afterMs });
       expect(codeOf(result), `${afterMs}`).toBe("Interrupted");
-      expect(tagsOf(scene), `${afterMs}`).toEqual({});
-      const last = changesOf(result).at(-1)?.sequence ?? 0;
-      const release = result.requests.findLast(({ action }) => action === "RemoveTags");
+      const changes = changesOf(result);
+      const shown = Object.entries(tagsOf(scene)).find(([key]) => key.endsWith(":process"));
+      expect(shown?.[1], `${afterMs}`).toBe(changes.length > 0 ? "ended" : undefined);
+      const last = changes.at(-1)?.sequence ?? 0;
+      const release = result.requests.findLast(({ action }) => action.endsWith("Tags"));
       if (last > 0) expect(release?.sequence, `${afterMs}`).toBeGreaterThan(last);
     }
   });
@@ -753,12 +778,12 @@ describe("the lock is given back", () => {
     const result = await run(scene, {
       hasBeenTried: true,
       interruptAfterMs: 22 * second,
-      travelMs: (action) => (action === "RemoveTags" && scene.clock.now() > atMs ? 45 * second : 0),
+      travelMs: (action) => (action === "AddTags" && scene.clock.now() > atMs ? 45 * second : 0),
     });
     const endMs = scene.clock.now();
     expect(codeOf(result)).toBe("Interrupted");
     expect(linesOf(result).join("\n")).toMatch(/could not be given back .* no answer within 10 s/);
-    const last = result.requests.filter(({ action }) => action !== "RemoveTags").at(-1);
+    const last = result.requests.filter(({ action }) => action !== "AddTags").at(-1);
     expect(endMs - (last?.atMs ?? 0)).toBeLessThanOrEqual(11 * second);
   });
 

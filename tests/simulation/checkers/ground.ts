@@ -26,8 +26,8 @@ export interface CheckedRun {
    * are on their way, and for how long it may act on what it read.
    */
   readonly blindMs: number;
-  /** What it threw, once it has ended; undefined: nothing. */
-  ending?: { readonly atMs: number; readonly error: unknown };
+  /** How it ended, once it has: what it threw (undefined: nothing), and the notices it gave. */
+  ending?: { readonly atMs: number; readonly error: unknown; readonly notices: string };
 }
 
 /** What must never happen. */

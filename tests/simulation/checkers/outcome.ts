@@ -53,6 +53,10 @@ export function checkOutcome(
   const isKnown = ({ id }: Instance, { ending, blindMs }: CheckedRun) =>
     (ending?.atMs ?? 0) - (others.touchedMs(id) ?? Number.NEGATIVE_INFINITY) > blindMs;
 
+  /** Of what others left it in, a run tells, and leaves it alone. */
+  const isTold = ({ id }: Instance, { ending }: CheckedRun) =>
+    ending?.notices.includes(id) === true;
+
   function onSuccess(run: CheckedRun): void {
     for (const one of ours()) {
       if (!isKnown(one, run)) continue;
@@ -63,7 +67,7 @@ export function checkOutcome(
           `${run.name} said 0, but ${one.id} still serves with ${one.imageId}`,
         );
       }
-      if (targets.length === 0 && !others.hasPutAside(one.id)) {
+      if (targets.length === 0 && !others.hasPutAside(one.id) && !isTold(one, run)) {
         report(
           "left-behind",
           `${run.name} said 0, but ${one.id} is ${one.state} in no target group`,
@@ -105,7 +109,8 @@ export function checkOutcome(
     },
     onConverged(run) {
       for (const one of ours()) {
-        const isAside = others.hasPutAside(one.id) && targetsOf(one.id).length === 0;
+        const isLeftAlone = others.hasPutAside(one.id) || isTold(one, run);
+        const isAside = isLeftAlone && targetsOf(one.id).length === 0;
         const states = targetsOf(one.id).map(({ state }) => state);
         if (
           isAside ||
@@ -134,7 +139,7 @@ export function checkOutcome(
         const lease = (world.elbTags.get(arn) ?? []).find(({ key }) =>
           key.startsWith("zero-deploy:"),
         );
-        if (lease !== undefined)
+        if (lease !== undefined && serving > 0)
           report("left-behind", `in the end ${arn.split("/")[1]} has the tag ${lease.key}`);
       }
     },

@@ -5,6 +5,7 @@ import { createRouter } from "../../../src/simulator/routing.ts";
 import { deregistrationDelaySeconds } from "../../../src/simulator/targets.ts";
 import type { Transition } from "../../../src/simulator/world.ts";
 import type { CheckedRun, Ground, Report } from "./ground.ts";
+import type { Others } from "./others.ts";
 
 /** Looks after requests to the fleet. */
 export interface RequestChecker {
@@ -24,6 +25,7 @@ const shortMs = 800;
 export function checkRequests(
   { world, groups }: Ground,
   runOf: (transition: Transition) => CheckedRun | undefined,
+  others: Others,
   report: Report,
 ): RequestChecker {
   const router = createRouter(world);
@@ -66,7 +68,9 @@ export function checkRequests(
         if (target.instanceId !== id) continue;
         if (typeof plannedAnswer(world, id, target.port) !== "string") continue;
         inFlight.delete(request);
-        if (run === undefined) continue;
+        // What others have only just put in service no run can know of.
+        const touchedMs = others.touchedMs(id) ?? Number.NEGATIVE_INFINITY;
+        if (run === undefined || world.nowMs() - touchedMs <= run.blindMs) continue;
         const seconds = (world.nowMs() - atMs) / 1000;
         report(
           "request-cut",

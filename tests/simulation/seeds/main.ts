@@ -20,6 +20,9 @@ interface Options {
 /** Fewer seeds than this need not show everything. */
 const coverageCountsFrom = 2_000;
 
+/** Most of what is made is garbage at once: with more room for it, a tenth of the time is saved. */
+const resourceLimits = { maxYoungGenerationSizeMb: 48 };
+
 /** A seed that takes longer than this does not come to an end, in milliseconds of real time. */
 const seedLimitMs = 120_000;
 
@@ -113,7 +116,7 @@ async function playAll(
     new Promise<void>((resolve, reject) => {
       let seed = 0;
       let timer: NodeJS.Timeout | undefined;
-      const worker = new Worker(new URL(import.meta.url));
+      const worker = new Worker(new URL(import.meta.url), { resourceLimits });
       const goOn = () => {
         clearTimeout(timer);
         if (next >= first + count) return void worker.terminate().then(() => resolve(), reject);

@@ -13,12 +13,12 @@ import { deregisterTarget, registerTarget } from "../../../src/simulator/targets
 import type { World } from "../../../src/simulator/world.ts";
 import type { Ground } from "../checkers/ground.ts";
 import type { Draw } from "./draw.ts";
-import type { EventKind, OutsideEvent } from "./scenario.ts";
+import type { EventKind } from "./scenario.ts";
 
 /** What happens to a fleet from outside. */
 export interface Outside {
-  /** Lets one thing happen now, and tells what; undefined: there was nothing it could happen to. */
-  happen(event: OutsideEvent, key: string): string | undefined;
+  /** Lets one thing happen now, and tells to whom; undefined: there was nothing it could happen to. */
+  happen(kind: EventKind, lastsMs: number, key: string): string | undefined;
   /** Ends all that lasts, and registers an instance where none is left to be replaced. */
   heal(): void;
 }
@@ -115,7 +115,7 @@ export function createOutside(
   }
 
   return {
-    happen: ({ kind, lastsMs }, key) => happenTo(kind, lastsMs, key),
+    happen: happenTo,
     heal() {
       for (const end of [...undo]) end();
       if (!isAnyServed(ground)) register(ground, ground.places[0] as Place, "heal", draw);

@@ -13,7 +13,7 @@ import { type RunResult, run as runProgram } from "../harness.ts";
 import { createTally, type Tally } from "./coverage.ts";
 import { createDraw } from "./draw.ts";
 import { createOutside, isAnyServed } from "./outside.ts";
-import { drawScenario, type Ending, type PlannedRun } from "./scenario.ts";
+import { drawScenario, type Ending, type EventKind, type PlannedRun } from "./scenario.ts";
 import { setTheScene } from "./setting.ts";
 import { createTrace, endOf, noTrace, type Trace } from "./trace.ts";
 import { createWay } from "./troubles.ts";
@@ -42,6 +42,9 @@ const requestsLimit = 20_000;
 
 /** What a run may act on is at most so old when it acts, beside the lag of its reads; in milliseconds. */
 const actingMs = 20_000;
+
+/** So soon after its protection was lifted a replacement dies, where it does. */
+const unprotectedMs = 2_000;
 
 /** With the faults gone, so many runs must do. */
 const lastRunsLimit = 3;
@@ -76,7 +79,7 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
     return replaced === undefined ? id : placeOf(replaced);
   };
   const capacity = checkCapacity(ground, runOf, placeOf, report);
-  const inFlight = checkRequests(ground, runOf, report);
+  const inFlight = checkRequests(ground, runOf, instances.others, report);
   const lock = checkLock(world, runOf, report);
   const outcome = checkOutcome(ground, runOf, instances, report);
   world.onTransition((transition) => {
@@ -124,8 +127,14 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
       const fault = what === undefined || what === "signal" ? way.faults(request) : { kind: what };
       const isSent = fault === undefined || ["lostResponse", "crashAfter"].includes(fault.kind);
       if (isSent) {
+        const step = stepOf(request);
         lock.onRequest(request, run);
-        tally.count(`step ${stepOf(request)}`);
+        tally.count(`step ${step}`);
+        if (step === "unprotect" && scenario.diesWhenUnprotected) {
+          clock.at(clock.now() + unprotectedMs, () =>
+            happen("terminated-replacement", "unprotected"),
+          );
+        }
       }
       trace.request(clock.now(), `${name} ${request.action} ${fault?.kind ?? ""}`);
       return fault;
@@ -150,7 +159,9 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
       },
     });
     rollouts += 1;
-    run.ending = { atMs: clock.now(), error: result.error };
+    const notices = result.events.filter(({ event }) => event === "notice");
+    const text = notices.map(({ message }) => message).join("\n");
+    run.ending = { atMs: clock.now(), error: result.error, notices: text };
     trace.add(clock.now(), `${name} ${endOf(result.error)}`);
     for (const { event } of result.events) tally.count(`event ${event}`);
     if (result.error instanceof DeployError) tally.count(`error ${result.error.code}`);
@@ -160,14 +171,14 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
 
   const outside = createOutside(ground, draw, (ms, act) => clock.at(clock.now() + ms, act));
   let isHealed = false;
-  for (const [index, event] of scenario.events.entries()) {
-    clock.at(startMs + event.atMs, () => {
-      if (isHealed) return;
-      const whom = outside.happen(event, `event:${index}`);
-      if (whom === undefined) return;
-      tally.count(`outside ${event.kind}`);
-      trace.add(clock.now(), `from outside: ${event.kind} ${whom}`);
-    });
+  function happen(kind: EventKind, key: string, lastsMs = 0): void {
+    const whom = isHealed ? undefined : outside.happen(kind, lastsMs, key);
+    if (whom === undefined) return;
+    tally.count(`outside ${kind}`);
+    trace.add(clock.now(), `from outside: ${kind} ${whom}`);
+  }
+  for (const [index, { kind, atMs, lastsMs }] of scenario.events.entries()) {
+    clock.at(startMs + atMs, () => happen(kind, `event:${index}`, lastsMs));
   }
 
   let running: Promise<unknown>[] = [];

@@ -11,6 +11,7 @@ export const troubleKinds = [
   "lostResponse",
   "noCapacity",
   "refused",
+  "notTerminated",
   "slow",
 ] as const;
 
@@ -96,6 +97,8 @@ export interface Scenario {
   /** Old instances that are ill from the beginning, by their place in the fleet. */
   readonly ill: readonly number[];
   readonly isProtected: boolean;
+  /** Where that is lifted, a replacement dies soon after: else it hardly ever does while an old one can still come back. */
+  readonly diesWhenUnprotected: boolean;
   readonly isForwarding: boolean;
   readonly runs: readonly PlannedRun[];
   readonly events: readonly OutsideEvent[];
@@ -134,9 +137,9 @@ export function drawScenario(seed: number): Scenario {
   const draw = createDraw(seed);
   const size = drawSize(draw);
   const pace = draw.weigh<keyof typeof paces>("pace", [
-    [75, "hurried"],
-    [20, "brisk"],
-    [size > 3 ? 0 : 5, "real"],
+    [83, "hurried"],
+    [14, "brisk"],
+    [size > 3 ? 0 : 3, "real"],
   ]);
   const delaySeconds = drawDelay(draw, size);
   const surge = drawSurge(draw, size);
@@ -177,6 +180,7 @@ export function drawScenario(seed: number): Scenario {
       draw.chance(`ill:${index}`, draw.chance("any-ill", 0.12) ? 0.4 : 0),
     ),
     isProtected: draw.chance("protected", 0.2),
+    diesWhenUnprotected: draw.chance("dies-when-unprotected", 0.3),
     isForwarding: draw.chance("forwarding", 0.08),
     runs,
     events: drawEvents(draw, {
@@ -189,7 +193,7 @@ export function drawScenario(seed: number): Scenario {
       version: "v9",
       config: {
         // Nothing is to be found here that was not above: it is not to take long.
-        "max-surge": Math.max(surge, Math.ceil(size / 2)),
+        "max-surge": size,
         "waiting-period": 900,
         "lift-termination-protection": true,
       },
@@ -206,11 +210,11 @@ export function drawScenario(seed: number): Scenario {
 
 function drawSize(draw: Draw): number {
   return draw.weigh<() => number>("size", [
-    [28, () => 1],
-    [28, () => 2],
-    [22, () => 3],
-    [16, () => draw.between("size:some", 4, 6)],
-    [4, () => draw.between("size:more", 7, 12)],
+    [37, () => 1],
+    [32, () => 2],
+    [18, () => 3],
+    [10, () => draw.between("size:some", 4, 6)],
+    [2, () => draw.between("size:more", 7, 12)],
     [1, () => draw.between("size:many", 13, 40)],
   ])();
 }
@@ -230,7 +234,7 @@ function drawDelay(draw: Draw, size: number): number {
     [10, () => 0],
     [50, () => draw.between("delay:short", 1, 40)],
     [25, () => draw.between("delay:middle", 41, 150)],
-    [size > 6 ? 0 : 10, () => 300],
+    [size > 6 ? 0 : 6, () => 300],
     [size > 2 ? 0 : 1, () => draw.between("delay:long", 900, 3600)],
   ])();
 }
@@ -244,9 +248,9 @@ function horizonMs(pace: string, delaySeconds: number, size: number, surge: numb
 
 function drawRuns(draw: Draw, surge: number): PlannedRun[] {
   const count = draw.weigh("runs", [
-    [55, 1],
-    [35, 2],
-    [10, 3],
+    [60, 1],
+    [32, 2],
+    [8, 3],
   ]);
   const isSame = draw.chance("same-command", 0.5);
   return Array.from({ length: count }, (_, index) => {
@@ -310,9 +314,9 @@ function drawRun(draw: Draw, key: string, surge: number): PlannedRun {
       actions: draw.pick(`${key}:stale:actions`, [0.3, 0.7, 1]),
     },
     travelMs: draw.weigh(`${key}:travel`, [
-      [70, 0],
-      [20, 100],
-      [10, 1_500],
+      [80, 0],
+      [12, 100],
+      [8, 1_500],
     ]),
     afterMs: draw.weigh<() => number>(`${key}:after`, [
       [50, () => 0],
@@ -341,12 +345,16 @@ function drawTroubles(draw: Draw, key: string): Trouble[] {
     .filter((kind) => draw.chance(`${key}:${kind}`, kind === "refused" ? 0.06 : 0.25))
     .map((kind) => ({
       kind,
-      probability: draw.pick(`${key}:${kind}:probability`, [0.002, 0.01, 0.05]),
+      // Launches and terminations are few.
+      probability:
+        kind === "notTerminated" || kind === "noCapacity"
+          ? 0.3
+          : draw.pick(`${key}:${kind}:probability`, [0.002, 0.01, 0.05]),
       minimumMs: draw.weigh(`${key}:${kind}:minimum`, [
         [50, 0],
         [30, 10_000],
-        [15, 60_000],
-        [5, 300_000],
+        [17, 60_000],
+        [3, 200_000],
       ]),
       share: draw.pick(`${key}:${kind}:share`, [0.3, 0.8, 1]),
     }));

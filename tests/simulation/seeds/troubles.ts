@@ -78,6 +78,8 @@ function faultOf(kind: TroubleKind, request: FaultRequest, draw: Draw): Fault | 
       return isLaunch
         ? { kind: "error", ...draw.pick(`room:${request.sequence}`, noRoom) }
         : undefined;
+    case "notTerminated":
+      return request.action === "TerminateInstances" ? { kind: "serverError" } : undefined;
     case "refused":
       return { kind: "error", ...draw.pick(`refusal:${request.sequence}`, refusals) };
     default:
