@@ -72,7 +72,15 @@ export function createRequestHandler(
   options: HandlerOptions = {},
 ): SimulatedRequestHandler {
   const requests: RequestRecord[] = [];
+  const times = new Map<string, number>();
   let hasCrashed = false;
+
+  function nameOf({ action, parameters }: Call): string {
+    const what = `${action} ${[...parameters.values()].join()}`;
+    const time = (times.get(what) ?? 0) + 1;
+    times.set(what, time);
+    return `${what} ${time}`;
+  }
 
   const handle: SimulatedRequestHandler["handle"] = async (request, { abortSignal } = {}) => {
     if (hasCrashed) throw new SimulatedCrash("the process has crashed: nothing more is sent");
@@ -88,8 +96,9 @@ export function createRequestHandler(
     world.advance();
     const sequence = requests.length + 1;
     const atMs = world.nowMs();
-    const fault = options.faults?.({ service, action, sequence, params, atMs });
-    const reply = replyTo(world, call, fault, readTimeMs(world, options, { action, sequence }));
+    const name = nameOf(call);
+    const fault = options.faults?.({ service, action, sequence, name, params, atMs });
+    const reply = replyTo(world, call, fault, readTimeMs(world, options, { action, name }));
     const outcome = typeof reply === "string" ? reply : reply.status;
     requests.push({ sequence, atMs, service, action, params, outcome });
     if (reply === "crash") {

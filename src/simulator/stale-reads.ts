@@ -15,18 +15,18 @@ export interface StaleReads {
 }
 
 /**
- * The time a read is answered for, in milliseconds; undefined when reads do not lag. `sequence`
- * numbers the requests of a client, so that two at the same time may lag differently.
+ * The time a read is answered for, in milliseconds; undefined when reads do not lag. `name` tells it
+ * from others, so that two at the same time may lag differently.
  */
 export function readTimeMs(
   world: World,
   { staleReadsMs = 0, lagIsConstant = false }: StaleReads,
-  { action, sequence }: { readonly action: string; readonly sequence: number },
+  { action, name }: { readonly action: string; readonly name: string },
 ): number | undefined {
   const maximumMs = typeof staleReadsMs === "number" ? staleReadsMs : staleReadsMs(action);
   if (maximumMs === 0) return undefined;
   const lagMs = lagIsConstant
     ? maximumMs
-    : world.random.between(`lag:${world.nowMs()}:${sequence}`, [0, maximumMs]);
+    : world.random.between(`lag:${world.nowMs()}:${name}`, [0, maximumMs]);
   return world.nowMs() - lagMs;
 }

@@ -144,7 +144,8 @@ test("faults by chance come at their rates, the same for the same seed", () => {
     const faults = randomFaults(seed, { throttle: 0.2, reset: 0.1 });
     return Array.from({ length: 2000 }, (_, index) => {
       const params = new Map<string, string>();
-      const request = { service: "ec2", action: "RunInstances", params, atMs: 0 } as const;
+      const like = { service: "ec2", action: "RunInstances", name: "launch", atMs: 0 } as const;
+      const request = { ...like, params };
       return faults({ ...request, sequence: index + 1 })?.kind;
     });
   };

@@ -41,6 +41,7 @@ export const invariants = [
   "lock-ignored",
   "not-up-to-date",
   "left-unlisted",
+  "failed-in-vain",
   "bug",
   "endless",
   "not-converged",

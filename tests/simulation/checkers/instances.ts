@@ -21,7 +21,12 @@ interface Registration {
   /** Whether a request of ours was the last to change whether it is registered. */
   readonly byRun: boolean;
   readonly atMs: number;
+  /** When a request of ours last did. */
+  readonly ownMs: number;
 }
+
+/** For so long what a run did itself counts for it, whatever reads show: they may be older. */
+const settleMs = 60_000;
 
 /**
  * Nothing is terminated while registered, draining or within the floor; never more than the starting number and
@@ -36,7 +41,12 @@ export function checkInstances(
   const launched = new Map<string, CheckedRun>();
   const replaces = new Map<string, string>();
   for (const target of world.targets.list()) {
-    registrations.set(target.id, { target, byRun: false, atMs: target.registeredAtMs });
+    registrations.set(target.id, {
+      target,
+      byRun: false,
+      atMs: target.registeredAtMs,
+      ownMs: Number.NEGATIVE_INFINITY,
+    });
   }
 
   const others = watchOthers(runOf, (id) => replaces.get(id));
@@ -77,13 +87,14 @@ export function checkInstances(
     if (!initial.has(id) && !launched.has(id)) {
       report("not-ours", `${run.name} terminated ${id}, which is not of this fleet`);
     }
-    for (const { target, byRun, atMs } of registrations.values()) {
+    for (const { target, byRun, atMs, ownMs } of registrations.values()) {
       const group = world.targetGroups.get(target.targetGroupArn);
       if (target.instanceId !== id || group === undefined) continue;
+      // What others have only just done a run cannot know of, nor what they undid of its own doing.
+      const isKnown = byRun || world.nowMs() - atMs > run.blindMs;
+      if (!isKnown || (!byRun && atMs - ownMs <= settleMs + run.blindMs)) continue;
       const where = `${id}:${target.port} of ${group.name}`;
       if (target.registered) {
-        // What others registered a moment ago a run cannot know of.
-        if (!byRun && world.nowMs() - atMs <= run.blindMs) continue;
         report("terminated-in-service", `${run.name} terminated ${where} while ${target.state}`);
         continue;
       }
@@ -119,7 +130,11 @@ export function checkInstances(
       if (transition.kind === "target") {
         const { before, after, atMs } = transition;
         if (after !== undefined && before?.registered !== after.registered) {
-          registrations.set(after.id, { target: after, byRun: run !== undefined, atMs });
+          const byRun = run !== undefined;
+          const ownMs = byRun
+            ? atMs
+            : (registrations.get(after.id)?.ownMs ?? Number.NEGATIVE_INFINITY);
+          registrations.set(after.id, { target: after, byRun, atMs, ownMs });
         } else if (after !== undefined) {
           const known = registrations.get(after.id);
           if (known !== undefined) registrations.set(after.id, { ...known, target: after });

@@ -13,9 +13,13 @@ export interface OutcomeChecker {
   onConverged(run: CheckedRun): void;
 }
 
+/** What a run says of a limit that has passed, though what it waited for is what it saw last. */
+const inVain =
+  /did not pass its status checks within \d+ s \(instance status: ok, system status: ok\)|was not running within \d+ s \(instance state: running\)|was not healthy within \d+ s \(\)/;
+
 /**
- * A run that says 0 left every slot up to date; one that says 1, or was interrupted, listed everything it left. In the
- * end nothing is left over.
+ * A run that says 0 left every slot up to date; one that says 1, or was interrupted, listed everything it left, and
+ * did not give up what it saw succeed. In the end nothing is left over.
  */
 export function checkOutcome(
   { world, groups, initial }: Ground,
@@ -78,6 +82,8 @@ export function checkOutcome(
 
   function onFailure(run: CheckedRun, error: DeployError): void {
     const text = [error.message, ...error.problems].join("\n");
+    const vain = inVain.exec(error.message)?.[0];
+    if (vain !== undefined) report("failed-in-vain", `${run.name} gave up: it ${vain}`);
     for (const one of ours()) {
       const isOurs = launched.get(one.id) === run || takenOut.get(one.id) === run;
       if (!isOurs || !isKnown(one, run) || text.includes(one.id)) continue;

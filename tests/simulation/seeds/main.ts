@@ -14,6 +14,7 @@ interface Options {
   readonly count?: number;
   readonly seed?: number;
   readonly trace?: boolean;
+  readonly list?: boolean;
   readonly jobs: number;
 }
 
@@ -38,10 +39,11 @@ async function main(): Promise<void> {
     .option("--count <n>", "how many seeds (default: 1000; with --seed: 1)", parseCount)
     .option("--seed <seed>", "the first of them: a number, or a commit hash", parseSeed)
     .option("--trace", "print everything that happens")
+    .option("--list", "only name the seeds that fail")
     .option("--jobs <n>", "how many at a time", parseCount, availableParallelism())
     .allowExcessArguments(false)
     .parse();
-  const { count, seed, trace, jobs } = program.opts<Options>();
+  const { count, seed, trace, list, jobs } = program.opts<Options>();
   const first = seed ?? Math.floor(Math.random() * 2 ** 40);
   const number = count ?? (seed === undefined ? 1000 : 1);
   console.log(`Seeds ${first} to ${first + number - 1}`);
@@ -65,9 +67,12 @@ async function main(): Promise<void> {
   });
   stopTelling();
   console.log(`${tell()}, ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
-  const missing = showCoverage(tally, number >= coverageCountsFrom);
-  for (const result of failed.slice(0, failuresShown)) await showFailure(result);
-  for (const { seed: one } of failed.slice(failuresShown)) console.log(`Seed ${one} failed too`);
+  failed.sort((a, b) => a.seed - b.seed);
+  const missing = !list && showCoverage(tally, number >= coverageCountsFrom);
+  for (const [index, result] of failed.entries()) {
+    if (list || index >= failuresShown) console.log(titleOf(result));
+    else await showFailure(result);
+  }
   process.exitCode = failed.length > 0 || missing ? 1 : 0;
 }
 
@@ -169,10 +174,15 @@ function showCoverage({ counts }: Tally, isWhole: boolean): boolean {
   return isWhole && missing.length > 0;
 }
 
+function titleOf({ seed, violations }: Result): string {
+  return `Seed ${seed}: ${violations[0]?.invariant}: ${violations[0]?.message}`;
+}
+
 /** What was broken, how to see it again, and what led there. */
-async function showFailure({ seed, violations }: Result): Promise<void> {
+async function showFailure(result: Result): Promise<void> {
+  const { seed, violations } = result;
   const [violation] = violations;
-  console.log(paint("red", `\nSeed ${seed}: ${violation?.invariant}: ${violation?.message}`));
+  console.log(paint("red", `\n${titleOf(result)}`));
   console.log(`Play it again: npm run simulate-seeds -- --seed ${seed} --trace`);
   if (violation?.invariant === "endless") return;
   const { trace } = await play(seed, { isTraced: true });

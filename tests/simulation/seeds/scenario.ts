@@ -137,8 +137,8 @@ export function drawScenario(seed: number): Scenario {
   const draw = createDraw(seed);
   const size = drawSize(draw);
   const pace = draw.weigh<keyof typeof paces>("pace", [
-    [83, "hurried"],
-    [14, "brisk"],
+    [86, "hurried"],
+    [11, "brisk"],
     [size > 3 ? 0 : 3, "real"],
   ]);
   const delaySeconds = drawDelay(draw, size);
@@ -146,6 +146,7 @@ export function drawScenario(seed: number): Scenario {
   const intervalSeconds = draw.pick("interval", pace === "hurried" ? [5, 10] : [10, 30]);
   const isNetwork = draw.chance("network", 0.15);
   const runs = drawRuns(draw, surge);
+  const isProtected = draw.chance("protected", 0.2);
   const isTwoAtOnce = runs.some(({ isBeside }) => isBeside);
   return {
     seed,
@@ -179,10 +180,10 @@ export function drawScenario(seed: number): Scenario {
     ill: Array.from({ length: size }, (_, index) => index).filter((index) =>
       draw.chance(`ill:${index}`, draw.chance("any-ill", 0.12) ? 0.4 : 0),
     ),
-    isProtected: draw.chance("protected", 0.2),
-    diesWhenUnprotected: draw.chance("dies-when-unprotected", 0.3),
+    isProtected,
+    diesWhenUnprotected: isProtected && draw.chance("dies-when-unprotected", 0.3),
     isForwarding: draw.chance("forwarding", 0.08),
-    runs,
+    runs: runs.map((run) => (isProtected ? { ...run, troubles: withoutEnd(run.troubles) } : run)),
     events: drawEvents(draw, {
       horizonMs: horizonMs(pace, delaySeconds, size, surge),
       isTwoAtOnce,
@@ -210,10 +211,10 @@ export function drawScenario(seed: number): Scenario {
 
 function drawSize(draw: Draw): number {
   return draw.weigh<() => number>("size", [
-    [37, () => 1],
-    [32, () => 2],
-    [18, () => 3],
-    [10, () => draw.between("size:some", 4, 6)],
+    [39, () => 1],
+    [33, () => 2],
+    [17, () => 3],
+    [8, () => draw.between("size:some", 4, 6)],
     [2, () => draw.between("size:more", 7, 12)],
     [1, () => draw.between("size:many", 13, 40)],
   ])();
@@ -262,6 +263,12 @@ function drawRuns(draw: Draw, surge: number): PlannedRun[] {
   });
 }
 
+/** Terminations fail for a while, so that what was done for them can be seen to be undone. */
+function withoutEnd(troubles: readonly Trouble[]): Trouble[] {
+  const trouble = { kind: "notTerminated", probability: 0.3, minimumMs: 60_000, share: 1 } as const;
+  return [...troubles.filter(({ kind }) => kind !== "notTerminated"), trouble];
+}
+
 /** What the command and its config.json say, whatever happens to the run. */
 function commandOf({ ami, version, config, hasMoreSubnets }: PlannedRun): Partial<PlannedRun> {
   return { ami, version, config, hasMoreSubnets };
@@ -282,11 +289,13 @@ function drawRun(draw: Draw, key: string, surge: number): PlannedRun {
     version: draw.pick(`${key}:version`, ["v2", "v2", "v3"]),
     config: {
       "max-surge": surge,
-      "waiting-period": draw.weigh(`${key}:waiting-period`, [
-        [30, 120],
-        [60, 240],
-        [10, 400],
-      ]),
+      "waiting-period": draw.weigh<() => number>(`${key}:waiting-period`, [
+        // So short that it passes right when something succeeds.
+        [15, () => draw.between(`${key}:waiting-period:short`, 3, 30)],
+        [25, () => 120],
+        [50, () => 240],
+        [10, () => 400],
+      ])(),
       "bake-time": draw.weigh(`${key}:bake-time`, [
         [60, 0],
         [30, 20],

@@ -39,7 +39,7 @@ export function createWay(run: PlannedRun, { draw, key, nowMs, onFault }: WayOpt
     faults(request) {
       for (const trouble of run.troubles) {
         const fault = faultOf(trouble.kind, request, draw);
-        if (fault === undefined || !isHit(trouble, String(request.sequence))) continue;
+        if (fault === undefined || !isHit(trouble, request.name)) continue;
         onFault(trouble.kind, request.action);
         return fault;
       }
@@ -75,13 +75,11 @@ function faultOf(kind: TroubleKind, request: FaultRequest, draw: Draw): Fault | 
     case "slow":
       return undefined;
     case "noCapacity":
-      return isLaunch
-        ? { kind: "error", ...draw.pick(`room:${request.sequence}`, noRoom) }
-        : undefined;
+      return isLaunch ? { kind: "error", ...draw.pick(`room:${request.name}`, noRoom) } : undefined;
     case "notTerminated":
       return request.action === "TerminateInstances" ? { kind: "serverError" } : undefined;
     case "refused":
-      return { kind: "error", ...draw.pick(`refusal:${request.sequence}`, refusals) };
+      return { kind: "error", ...draw.pick(`refusal:${request.name}`, refusals) };
     default:
       return { kind };
   }
