@@ -7,7 +7,7 @@ export interface FaultRequest {
   readonly action: string;
   /** Counts the requests of one client, all services together, from 1. */
   readonly sequence: number;
-  /** What it asks for, and which of its like it is: the same, in whatever order requests come that are made at once. */
+  /** What it asks for, and when: the same, in whatever order requests come that are made at once. */
   readonly name: string;
   /** Parameters as sent: `InstanceId.1`. */
   readonly params: ReadonlyMap<string, string>;

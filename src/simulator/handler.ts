@@ -1,5 +1,11 @@
 import { answerCall, type Call, parseCall } from "./api.ts";
-import { connectionReset, type Fault, type Faults, SimulatedCrash } from "./faults.ts";
+import {
+  connectionReset,
+  type Fault,
+  type FaultRequest,
+  type Faults,
+  SimulatedCrash,
+} from "./faults.ts";
 import { newRequestId } from "./ids.ts";
 import { errorResponse, type Service, type WireResponse } from "./query.ts";
 import { readTimeMs, type StaleReads } from "./stale-reads.ts";
@@ -72,15 +78,7 @@ export function createRequestHandler(
   options: HandlerOptions = {},
 ): SimulatedRequestHandler {
   const requests: RequestRecord[] = [];
-  const times = new Map<string, number>();
   let hasCrashed = false;
-
-  function nameOf({ action, parameters }: Call): string {
-    const what = `${action} ${[...parameters.values()].join()}`;
-    const time = (times.get(what) ?? 0) + 1;
-    times.set(what, time);
-    return `${what} ${time}`;
-  }
 
   const handle: SimulatedRequestHandler["handle"] = async (request, { abortSignal } = {}) => {
     if (hasCrashed) throw new SimulatedCrash("the process has crashed: nothing more is sent");
@@ -96,9 +94,14 @@ export function createRequestHandler(
     world.advance();
     const sequence = requests.length + 1;
     const atMs = world.nowMs();
-    const name = nameOf(call);
-    const fault = options.faults?.({ service, action, sequence, name, params, atMs });
-    const reply = replyTo(world, call, fault, readTimeMs(world, options, { action, name }));
+    const seen: FaultRequest = {
+      ...{ service, action, sequence, params, atMs },
+      get name() {
+        return `${atMs} ${action} ${[...params.values()].join()}`;
+      },
+    };
+    const fault = options.faults?.(seen);
+    const reply = replyTo(world, call, fault, readTimeMs(world, options, seen));
     const outcome = typeof reply === "string" ? reply : reply.status;
     requests.push({ sequence, atMs, service, action, params, outcome });
     if (reply === "crash") {

@@ -121,7 +121,7 @@ function answer(
     return answerCall(
       world,
       call,
-      readTimeMs(world, staleReads, { action: call.action, name: String(sequence) }),
+      readTimeMs(world, staleReads, { action: call.action, name: `${world.nowMs()}:${sequence}` }),
     );
   } catch (error) {
     // A mistake in here must not end the whole simulation; clients know what to make of this.

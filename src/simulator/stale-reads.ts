@@ -21,12 +21,12 @@ export interface StaleReads {
 export function readTimeMs(
   world: World,
   { staleReadsMs = 0, lagIsConstant = false }: StaleReads,
-  { action, name }: { readonly action: string; readonly name: string },
+  request: { readonly action: string; readonly name: string },
 ): number | undefined {
-  const maximumMs = typeof staleReadsMs === "number" ? staleReadsMs : staleReadsMs(action);
+  const maximumMs = typeof staleReadsMs === "number" ? staleReadsMs : staleReadsMs(request.action);
   if (maximumMs === 0) return undefined;
   const lagMs = lagIsConstant
     ? maximumMs
-    : world.random.between(`lag:${world.nowMs()}:${name}`, [0, maximumMs]);
+    : world.random.between(`lag:${request.name}`, [0, maximumMs]);
   return world.nowMs() - lagMs;
 }

@@ -46,7 +46,9 @@ export function checkLock(
         } else if (action === "AddTags" && owner !== run.name) {
           report("lock-ignored", `${run.name} wrote a tag of the lease of ${owner}`);
         } else if (action === "AddTags") {
-          runs.set(owner, { run, aliveMs: world.nowMs() });
+          // Its last word is that it has ended.
+          const hasEnded = [...params.values()].includes("ended");
+          runs.set(owner, { run, aliveMs: hasEnded ? Number.NEGATIVE_INFINITY : world.nowMs() });
         } else if (owner !== run.name) {
           const other = runs.get(owner);
           if (other === undefined || other.run.ending !== undefined) continue;

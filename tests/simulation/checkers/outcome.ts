@@ -61,22 +61,21 @@ export function checkOutcome(
   const isTold = ({ id }: Instance, { ending }: CheckedRun) =>
     ending?.notices.includes(id) === true;
 
+  /** What others left it in, out of the group to be updated: it is told of, or cannot be known. */
+  function isLeftAlone(one: Instance, run: CheckedRun): boolean {
+    const isServed = targetsOf(one.id).some(({ targetGroupArn }) => targetGroupArn === groups[0]);
+    return !isServed && (others.hasPutAside(one.id) || isTold(one, run));
+  }
+
   function onSuccess(run: CheckedRun): void {
     for (const one of ours()) {
-      if (!isKnown(one, run)) continue;
-      const targets = targetsOf(one.id);
-      if (targets.length > 0 && !isNew(one, run)) {
-        report(
-          "not-up-to-date",
-          `${run.name} said 0, but ${one.id} still serves with ${one.imageId}`,
-        );
-      }
-      if (targets.length === 0 && !others.hasPutAside(one.id) && !isTold(one, run)) {
-        report(
-          "left-behind",
-          `${run.name} said 0, but ${one.id} is ${one.state} in no target group`,
-        );
-      }
+      if (!isKnown(one, run) || isLeftAlone(one, run)) continue;
+      const isServed = targetsOf(one.id).length > 0;
+      if (isServed && isNew(one, run)) continue;
+      report(
+        isServed ? "not-up-to-date" : "left-behind",
+        `${run.name} said 0, but ${one.id} (${one.imageId}) is ${one.state}, ${isServed ? "and serves" : "in no target group"}`,
+      );
     }
   }
 
@@ -115,11 +114,9 @@ export function checkOutcome(
     },
     onConverged(run) {
       for (const one of ours()) {
-        const isLeftAlone = others.hasPutAside(one.id) || isTold(one, run);
-        const isAside = isLeftAlone && targetsOf(one.id).length === 0;
         const states = targetsOf(one.id).map(({ state }) => state);
         if (
-          isAside ||
+          isLeftAlone(one, run) ||
           (isNew(one, run) && states.length > 0 && states.every((state) => state === "healthy"))
         ) {
           continue;

@@ -215,7 +215,7 @@ function drawSize(draw: Draw): number {
     [33, () => 2],
     [17, () => 3],
     [8, () => draw.between("size:some", 4, 6)],
-    [2, () => draw.between("size:more", 7, 12)],
+    [2, () => draw.between("size:more", 7, 10)],
     [1, () => draw.between("size:many", 13, 40)],
   ])();
 }
