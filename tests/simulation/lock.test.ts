@@ -728,6 +728,33 @@ describe("the lock is given back", () => {
     expect(tagsOf(scene)).toEqual({});
   });
 
+  it.each([
+    ["another host, just now", "host-2", 5, 60, 90],
+    ["another host, whose clock is minutes ahead", "host-2", -300, 60, 90],
+    ["another host, long ago", "host-2", 1200, 10, 30],
+    ["this host, a while ago", "host-1", 40, 20, 50],
+    ["this host, long ago", "host-1", 100, 10, 30],
+  ])(
+    "and word of %s is waited for no longer than it says something",
+    async (_, host, agoSeconds, from, to) => {
+      const scene = stage(small);
+      const startMs = scene.clock.now();
+      const heartbeat = new Date(startMs - agoSeconds * second).toISOString();
+      const word = Object.entries(leaseOf("gone", heartbeat)).map(([key, value]) => {
+        const field = key.split(":")[3];
+        return [key, field === "host" ? host : field === "process" ? "ended" : value];
+      });
+      setTags(scene, Object.fromEntries(word));
+      const hasEnded = () => false;
+      const result = await run(scene, { holder: { host: "host-1", hasEnded } });
+      expectSuccess(result);
+      const first = changesOf(result)[0]?.atMs ?? 0;
+      expect(first - startMs).toBeGreaterThanOrEqual(from * second);
+      expect(first - startMs).toBeLessThan(to * second);
+      expect(tagsOf(scene)).toEqual({});
+    },
+  );
+
   it("when it fails long after its last change", async () => {
     const scene = stage({ ...small, deregistrationDelaySeconds: 100 });
     const result = await run(scene, { ami: IMAGES.neverHealthy });

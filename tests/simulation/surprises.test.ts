@@ -163,7 +163,8 @@ describe("an instance that dies", () => {
   });
 
   it("as an old one while its adopted replacement boots leaves its place to that", async () => {
-    const scene = stage(two);
+    const timings = { ...hurried.timings, statusChecks: [150_000, 160_000] } as const;
+    const scene = stage({ ...two, timings });
     const [first = ""] = scene.aws.oldInstanceIds;
     await run(scene, {
       faults: ({ action, params }) =>
@@ -171,7 +172,8 @@ describe("an instance that dies", () => {
           ? { kind: "crashAfter" }
           : undefined,
     });
-    scene.clock.at(scene.clock.now() + 11_500, () => terminateInstance(scene.aws.world, first));
+    // When the second run has seen what the first did.
+    scene.clock.at(scene.clock.now() + 100_000, () => terminateInstance(scene.aws.world, first));
     const result = await run(scene);
     if (result.error !== undefined) expectSuccess(await run(scene));
     for (const { id, targets } of fleetOf(scene)) expect(targets, id).toHaveLength(1);
@@ -375,7 +377,8 @@ describe("a replacement that goes while its old one drains", () => {
       faults: ({ action }) => (action === "DeregisterTargets" ? { kind: "crashAfter" } : undefined),
     });
     const id = newest(scene);
-    scene.clock.at(scene.clock.now() + 14_000, () => terminateInstance(scene.aws.world, id));
+    // When the second run has seen what the first did.
+    scene.clock.at(scene.clock.now() + 90_000, () => terminateInstance(scene.aws.world, id));
     const result = await run(scene);
     expect(result.error).toMatchObject({ code: "ReplacementFailed" });
     await scene.clock.sleep(60_000);

@@ -11,6 +11,7 @@ export const troubleKinds = [
   "lostResponse",
   "noCapacity",
   "refused",
+  "lostLaunch",
   "notTerminated",
   "slow",
 ] as const;
@@ -356,7 +357,7 @@ function drawTroubles(draw: Draw, key: string): Trouble[] {
       kind,
       // Launches and terminations are few.
       probability:
-        kind === "notTerminated" || kind === "noCapacity"
+        kind === "notTerminated" || kind === "noCapacity" || kind === "lostLaunch"
           ? 0.3
           : draw.pick(`${key}:${kind}:probability`, [0.002, 0.01, 0.05]),
       minimumMs: draw.weigh(`${key}:${kind}:minimum`, [

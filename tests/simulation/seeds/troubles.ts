@@ -76,6 +76,8 @@ function faultOf(kind: TroubleKind, request: FaultRequest, draw: Draw): Fault | 
       return undefined;
     case "noCapacity":
       return isLaunch ? { kind: "error", ...draw.pick(`room:${request.name}`, noRoom) } : undefined;
+    case "lostLaunch":
+      return isLaunch ? { kind: "lostResponse" } : undefined;
     case "notTerminated":
       return request.action === "TerminateInstances" ? { kind: "serverError" } : undefined;
     case "refused":
