@@ -2,7 +2,6 @@ import { changeAttribute, runInstance, terminateInstance } from "./aws/ec2.ts";
 import { deregisterTargets, registerTargets } from "./aws/elbv2.ts";
 import {
   awsErrorCode,
-  isAwsError,
   isOutOfCapacity,
   isProtected,
   isTransient,
@@ -23,7 +22,7 @@ import type { Step } from "./needs.ts";
 import { type AwsClients, deriveLaunches } from "./observe.ts";
 import type { Refusal } from "./room.ts";
 import type { Slot } from "./slots.ts";
-import { type Instance, isGone, type TargetRef } from "./snapshot.ts";
+import { type Instance, isGone, ownTags, type TargetRef } from "./snapshot.ts";
 
 /** What steps need, and where they note what they did. */
 export interface Workbench {
@@ -181,20 +180,23 @@ async function launchOnce(
       aws,
     ).catch((error: unknown) => {
       if (isTransient(error)) expected.unanswered.add(old.id);
-      else if (isAwsError(error)) expected.unanswered.delete(old.id);
+      // Other refusals say nothing of a launch before, whose answer was lost.
+      else if (isOutOfCapacity(error)) expected.unanswered.delete(old.id);
       throw error;
     });
     if (instance === undefined) {
       expected.unanswered.delete(old.id);
       continue;
     }
-    // One that is further than pending was launched by an earlier run: it is adopted when the reads show it.
-    if (instance.state === "pending") {
+    // One that is further than pending was launched before: it is adopted when the reads show it by its tags. Where
+    // somebody has taken them, the token tells whose it is.
+    const isPending = instance.state === "pending";
+    if (isPending || instance.tags[ownTags.replaces] === undefined) {
       expectLaunched(expected, old.id, {
         instanceId: instance.id,
         atMs,
-        isAdopted: false,
-        instance,
+        isAdopted: !isPending,
+        instance: { ...instance, tags: { ...tagsOf(input), ...instance.tags } },
         wanted,
       });
     }
@@ -207,6 +209,13 @@ async function launchOnce(
       hint: "find out why they do before running the same command again",
     },
   );
+}
+
+/** The tags that an instance gets when it is launched. */
+function tagsOf({ TagSpecifications = [] }: Launch["input"]): Record<string, string> {
+  const tags =
+    TagSpecifications.find(({ ResourceType }) => ResourceType === "instance")?.Tags ?? [];
+  return Object.fromEntries(tags.map(({ Key = "", Value = "" }) => [Key, Value]));
 }
 
 /** Undefined where the instance of this token has come to its end; EC2 says so in either of two ways. */

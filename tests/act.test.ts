@@ -12,6 +12,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { act, type Workbench } from "../src/act.ts";
 import { noExpectations } from "../src/expectations.ts";
 import type { Slot } from "../src/slots.ts";
+import { ownTags } from "../src/snapshot.ts";
 import { config, oldInstance } from "./decide/situation.ts";
 
 const ec2 = mockClient(EC2Client);
@@ -90,10 +91,23 @@ describe("a launch", () => {
   });
 
   it("of an earlier run, running by now, is left to be adopted", async () => {
-    ec2.on(RunInstancesCommand).resolves(launched("i-new", "running"));
+    const { Instances } = launched("i-new", "running");
+    const Tags = [{ Key: ownTags.replaces, Value: "i-old" }];
+    ec2.on(RunInstancesCommand).resolves({ Instances: Instances.map((one) => ({ ...one, Tags })) });
     const bench = workbench();
     await act({ kind: "launch", slot }, bench);
     expect(bench.expected.launched.size).toBe(0);
+  });
+
+  it("whose tags somebody has taken is known by its token", async () => {
+    ec2.on(RunInstancesCommand).resolves(launched("i-new", "running"));
+    const bench = workbench();
+    await act({ kind: "launch", slot }, bench);
+    expect(bench.expected.launched.get("i-old")).toMatchObject({
+      instanceId: "i-new",
+      isAdopted: true,
+      instance: { tags: { [ownTags.replaces]: "i-old" } },
+    });
   });
 
   it("gives up on tokens after a limit", async () => {

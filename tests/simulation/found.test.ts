@@ -325,3 +325,47 @@ const noRoom = {
   code: "InsufficientInstanceCapacity",
   message: "There is not enough capacity.",
 } as const;
+
+describe("a launch whose answer was lost", () => {
+  const isLaunch = ({ action, params }: FaultRequest) =>
+    action === "RunInstances" && params.get("DryRun") !== "true";
+
+  it("is told of, though the next answer is a refusal for another reason (seed 110222)", async () => {
+    const scene = stage(two);
+    let launches = 0;
+    const { error } = await run(scene, {
+      lagIsConstant: true,
+      staleReadsMs: (action) => (action === "DescribeInstances" ? 30_000 : 0),
+      faults: (request) => {
+        if (!isLaunch(request)) return undefined;
+        launches += 1;
+        const denied = { status: 403, code: "UnauthorizedOperation", message: "no more" };
+        return launches === 1 ? { kind: "lostResponse" } : { kind: "error", ...denied };
+      },
+    });
+    expect(error).toMatchObject({ code: "AccessDenied" });
+    const [old = ""] = scene.aws.oldInstanceIds;
+    const { problems = [] } = error as { problems?: string[] };
+    expect(problems.join("\n")).toContain(`a launch to replace ${old} was not answered`);
+  });
+
+  it("is not asked for without end where somebody took its tags (seed 111045)", async () => {
+    const scene = stage(two);
+    let launches = 0;
+    const result = await run(scene, {
+      faults: (request) => {
+        if (!isLaunch(request)) return undefined;
+        launches += 1;
+        if (launches > 1) return undefined;
+        scene.clock.at(scene.clock.now() + 500, () =>
+          editInstance(scene.aws.world, newest(scene), { tags: [] }),
+        );
+        return { kind: "lostResponse" };
+      },
+    });
+    expectSuccess(result);
+    expectConverged(scene);
+    expect(launches).toBeLessThan(10);
+    expect(launchesOf(scene)).toBe(2);
+  });
+});

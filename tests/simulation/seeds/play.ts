@@ -102,7 +102,9 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
       tally.count(`fault ${kind}`);
       if (kind === "slow") trace.request(clock.now(), `${name} ${action}: ${kind}`);
     };
-    const way = createWay(plan, { draw, key: name, nowMs: clock.now, onFault });
+    const hasLaunched = (token: string) =>
+      world.instances.list().some(({ clientToken }) => clientToken === token);
+    const way = createWay(plan, { draw, key: name, nowMs: clock.now, hasLaunched, onFault });
     const interrupt = new AbortController();
     // As the program does: many calls wait for it at once.
     setMaxListeners(0, interrupt.signal);

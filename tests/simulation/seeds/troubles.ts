@@ -16,6 +16,8 @@ export interface WayOptions {
   /** Names the run among the draws. */
   readonly key: string;
   readonly nowMs: () => number;
+  /** Whether something was launched with this token: then that is what its launch is answered with, room or not. */
+  readonly hasLaunched: (token: string) => boolean;
   /** Told of every fault. */
   readonly onFault: (kind: TroubleKind | "staleRead", action: string) => void;
 }
@@ -24,7 +26,10 @@ export interface WayOptions {
 const slowMs = [500, 12_000] as const;
 
 /** Makes the way of a planned run: troubles begin by chance, last, and hit a share of the requests meanwhile. */
-export function createWay(run: PlannedRun, { draw, key, nowMs, onFault }: WayOptions): Way {
+export function createWay(
+  run: PlannedRun,
+  { draw, key, nowMs, hasLaunched, onFault }: WayOptions,
+): Way {
   const untilMs = new Map<TroubleKind, number>();
   let trips = 0;
 
@@ -38,7 +43,7 @@ export function createWay(run: PlannedRun, { draw, key, nowMs, onFault }: WayOpt
   return {
     faults(request) {
       for (const trouble of run.troubles) {
-        const fault = faultOf(trouble.kind, request, draw);
+        const fault = faultOf(trouble.kind, request, draw, hasLaunched);
         if (fault === undefined || !isHit(trouble, request.name)) continue;
         onFault(trouble.kind, request.action);
         return fault;
@@ -69,13 +74,20 @@ function hasTravel({ travelMs, troubles }: PlannedRun): boolean {
 }
 
 /** What a trouble does to a request; undefined: nothing, it is not of the kind. */
-function faultOf(kind: TroubleKind, request: FaultRequest, draw: Draw): Fault | undefined {
+function faultOf(
+  kind: TroubleKind,
+  request: FaultRequest,
+  draw: Draw,
+  hasLaunched: WayOptions["hasLaunched"],
+): Fault | undefined {
   const isLaunch = request.action === "RunInstances" && request.params.get("DryRun") !== "true";
   switch (kind) {
     case "slow":
       return undefined;
     case "noCapacity":
-      return isLaunch ? { kind: "error", ...draw.pick(`room:${request.name}`, noRoom) } : undefined;
+      return isLaunch && !hasLaunched(request.params.get("ClientToken") ?? "")
+        ? { kind: "error", ...draw.pick(`room:${request.name}`, noRoom) }
+        : undefined;
     case "lostLaunch":
       return isLaunch ? { kind: "lostResponse" } : undefined;
     case "notTerminated":
