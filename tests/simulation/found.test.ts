@@ -357,9 +357,13 @@ describe("a launch whose answer was lost", () => {
         if (!isLaunch(request)) return undefined;
         launches += 1;
         if (launches > 1) return undefined;
-        scene.clock.at(scene.clock.now() + 500, () =>
-          editInstance(scene.aws.world, newest(scene), { tags: [] }),
-        );
+        scene.clock.at(scene.clock.now() + 500, () => {
+          const { id, tags } = fleetOf(scene).at(-1) ?? { id: "", tags: {} };
+          const left = Object.entries(tags).filter(([key]) => !key.startsWith("zero-deploy:"));
+          editInstance(scene.aws.world, id, {
+            tags: left.map(([key, value]) => ({ key, value })),
+          });
+        });
         return { kind: "lostResponse" };
       },
     });

@@ -57,7 +57,7 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
   const scenario = drawScenario(seed);
   const draw = createDraw(seed);
   const { scene, ground, moreSubnets } = await setTheScene(scenario, draw);
-  const { clock, aws } = scene;
+  const { clock } = scene;
   const { world } = ground;
   const startMs = clock.now();
   const trace = options.isTraced ? createTrace(startMs) : noTrace;
@@ -138,7 +138,9 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
           );
         }
       }
-      trace.request(clock.now(), `${name} ${request.action} ${fault?.kind ?? ""}`);
+      if (options.isTraced) {
+        trace.request(clock.now(), `${name} ${request.action} ${fault?.kind ?? ""}`);
+      }
       return fault;
     };
     const subnets = [...world.subnets.keys()].filter(
@@ -214,7 +216,6 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
       break;
     }
   }
-  void aws;
   return { seed, violations, trace, tally, rollouts, requests };
 }
 
