@@ -37,7 +37,7 @@ const second = 1000;
 
 // The first calls of the SDK load modules, which takes real time; meanwhile virtual time would pass for all others.
 beforeAll(async () => {
-  await run(stage(small));
+  await run(stage(small), { isWhole: true });
 });
 
 /** On another host, where nothing is known of the processes of this one. */
