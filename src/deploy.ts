@@ -36,7 +36,8 @@ export interface Deployment {
 
 /**
  * What is decided on is not looked at before the program has run for this long. If it follows at once on one that was
- * killed, the first reads may not show the last that one did; with another AMI, no idempotency token tells either.
+ * killed, the first reads may not show the last that one did; with another AMI, no idempotency token tells either. Where
+ * there is a lock it tells of such a run, and waits longer (lock/ended-runs.ts).
  */
 const beforeFirstLookMs = 10_000;
 

@@ -6,8 +6,9 @@ import type { SimulatedRequestHandler } from "../../src/simulator/handler.ts";
 
 /**
  * The SDK's clients of one process. Short: between the SDK's serialisation of a command and its parsing of the answer
- * stands nothing but the handler: no middleware that signs, finds endpoints, retries and logs; that is more than half
- * of the time of a simulated rollout. What a rollout does is the same either way, which seeds.test.ts holds them to.
+ * stands nothing but the handler: no middleware that signs, finds endpoints, retries and logs; and an answer that was
+ * parsed before is not parsed again. Together that is more than half of the time of a simulated rollout. What a rollout
+ * does is the same either way, which seeds.test.ts holds them to.
  */
 export function simulatedClients(
   handler: SimulatedRequestHandler,

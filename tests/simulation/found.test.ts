@@ -259,6 +259,39 @@ describe("a replacement that dies while an answer to a look is 20 s on its way",
   });
 });
 
+describe("an old one that comes back to two target groups, where one of the calls for that fails", () => {
+  it("is registered at both in the end (seed 30161)", async () => {
+    const scene = stage({ ...two, secondPort: 9090 });
+    const [old = ""] = scene.aws.oldInstanceIds;
+    let hasFailed = false;
+    const dies = before(
+      ({ action }) =>
+        action === "DescribeTargetHealth" && isReplaced(scene) && !isHealthy(scene, old),
+      () => terminateInstance(scene.aws.world, newest(scene)),
+    );
+    const result = await run(scene, {
+      faults: (request) => {
+        const { action, params } = request;
+        const isBack =
+          action === "RegisterTargets" &&
+          params.get("Targets.member.1.Id") === old &&
+          params.get("TargetGroupArn") === scene.aws.secondTargetGroupArn;
+        if (!isBack || hasFailed) return dies(request);
+        hasFailed = true;
+        return { kind: "reset" };
+      },
+    });
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(hasFailed).toBe(true);
+    await scene.clock.sleep(30_000);
+    const { targets = [] } = fleetOf(scene).find(({ id }) => id === old) ?? {};
+    expect(targets.map(({ port, state }) => `${port} ${state}`)).toEqual([
+      "8080 healthy",
+      "9090 healthy",
+    ]);
+  });
+});
+
 describe("a run right after one that had just launched, where reads lag a minute", () => {
   const staleReadsMs = (action: string) => (action === "DescribeTags" ? 0 : 60_000);
   const lagging = { staleReadsMs, lagIsConstant: true };
