@@ -15,6 +15,8 @@ export interface Action {
   readonly fields: Fields;
   /** True for actions that change something; those look after DryRun themselves. */
   readonly mutates: boolean;
+  /** The tables that an answer comes from, where nothing else in it ever changes. */
+  readonly tables?: readonly ("instances" | "volumes" | "targets")[];
   readonly run: (context: ActionContext, parameters: never) => WireRecord;
 }
 
@@ -25,6 +27,7 @@ export interface Action {
 export function defineAction<const F extends Fields>(action: {
   readonly fields: F;
   readonly mutates?: boolean;
+  readonly tables?: Action["tables"];
   readonly run: (context: ActionContext, parameters: ParsedFields<F>) => WireRecord;
 }): Action {
   return { mutates: false, ...action };

@@ -15,8 +15,12 @@ import type { World } from "./world.ts";
 /** How one client of the simulated AWS fares. */
 export interface HandlerOptions extends StaleReads {
   readonly faults?: Faults;
-  /** All answers carry the same request id, so that equal ones are equal texts. Default: each has its own. */
-  readonly hasOneRequestId?: boolean;
+  /**
+   * Nothing is taken apart or put together twice: of the many requests of a rollout most have been made before, and are
+   * answered as before. All answers carry the same request id, so that equal ones are equal texts. Default: each has its
+   * own.
+   */
+  readonly remembers?: boolean;
   /** A name for the client, which every change it makes carries as part of its cause. Default: none. */
   readonly caller?: string;
   /** Takes the time of a request on its way to AWS, and of its answer on the way back. Default: none. */
@@ -78,17 +82,28 @@ export function createRequestHandler(
   options: HandlerOptions = {},
 ): SimulatedRequestHandler {
   const requests: RequestRecord[] = [];
+  const calls = new Map<string, Call>();
   let hasCrashed = false;
+
+  function callOf({ body, headers }: SdkRequest): Call {
+    const text = textOf(body);
+    const before = calls.get(text);
+    if (before !== undefined) return before;
+    const parsed = parseCall(text, headerOf(headers, "authorization"));
+    if (parsed === undefined) throw new Error("the request is for no service that is simulated");
+    const call = { ...parsed, caller: options.caller };
+    if (!options.remembers) return call;
+    const known = { ...call, requestId: ONE_REQUEST_ID, known: { answers: new Map() } };
+    calls.set(text, known);
+    return known;
+  }
 
   const handle: SimulatedRequestHandler["handle"] = async (request, { abortSignal } = {}) => {
     if (hasCrashed) throw new SimulatedCrash("the process has crashed: nothing more is sent");
     if (abortSignal?.aborted) {
       throw Object.assign(new Error("Request aborted"), { name: "AbortError" });
     }
-    const parsed = parseCall(textOf(request.body), headerOf(request.headers, "authorization"));
-    if (parsed === undefined) throw new Error("the request is for no service that is simulated");
-    const { caller, hasOneRequestId } = options;
-    const call = { ...parsed, caller, requestId: hasOneRequestId ? ONE_REQUEST_ID : undefined };
+    const call = callOf(request);
     const { service, action, parameters: params } = call;
     await options.travel?.(action);
     world.advance();

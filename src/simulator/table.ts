@@ -10,6 +10,8 @@ export interface Table<T> {
    * `asOfMs`.
    */
   list(asOfMs?: number): T[];
+  /** How many changes there have been, or had been at `asOfMs`: where that is the same, so is every read. */
+  version(asOfMs?: number): number;
   /** Puts a record, and tells `onChange`. Undefined takes it away. */
   set(id: string, value: T | undefined): void;
 }
@@ -32,6 +34,8 @@ interface Version<T> {
 /** Makes an empty table. */
 export function createTable<T>({ nowMs, historyMs, onChange }: TableOptions<T>): Table<T> {
   const versionsById = new Map<string, Version<T>[]>();
+  const changesMs: number[] = [];
+  let forgotten = 0;
 
   function read(versions: readonly Version<T>[], asOfMs?: number): T | undefined {
     if (asOfMs === undefined) return versions.at(-1)?.value;
@@ -48,8 +52,16 @@ export function createTable<T>({ nowMs, historyMs, onChange }: TableOptions<T>):
       }
       return values;
     },
+    version(asOfMs = Number.POSITIVE_INFINITY) {
+      return forgotten + changesMs.findLastIndex((atMs) => atMs <= asOfMs) + 1;
+    },
     set(id, value) {
       const atMs = nowMs();
+      changesMs.push(atMs);
+      while ((changesMs[0] ?? atMs) < atMs - historyMs) {
+        changesMs.shift();
+        forgotten += 1;
+      }
       const versions = versionsById.get(id) ?? [];
       const before = versions.at(-1)?.value;
       // A version is forgotten once the one after it is older than any read may ask for.

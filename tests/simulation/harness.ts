@@ -172,7 +172,7 @@ async function start(
   const handler = createRequestHandler(aws, {
     ...options,
     travel,
-    hasOneRequestId: !options.isWhole,
+    remembers: !options.isWhole,
   });
   const file = { ...configFor(aws, options.version), ...options.config };
   const { config } = parseConfig(JSON.stringify(file), "config.json");

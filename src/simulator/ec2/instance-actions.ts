@@ -21,6 +21,7 @@ const LIST_FIELDS = {
  */
 export const describeInstances = defineAction({
   fields: LIST_FIELDS,
+  tables: ["instances", "volumes"],
   run(context, parameters) {
     refuseIdsWithMaxResults(parameters.InstanceId, parameters.MaxResults);
     const found = findInstances(context, parameters.InstanceId);

@@ -127,6 +127,7 @@ export const deregisterTargets = defineAction({
  */
 export const describeTargetHealth = defineAction({
   fields: { TargetGroupArn: "string", Targets: TARGETS, Include: { list: "string" } },
+  tables: ["targets"],
   run(context, parameters) {
     const { world, asOfMs } = context;
     const group = findTargetGroup(world, parameters.TargetGroupArn);
