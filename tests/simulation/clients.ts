@@ -58,6 +58,8 @@ interface Command {
   readonly schema: readonly [9, string, string, unknown, unknown, unknown];
 }
 
+const encoder = new TextEncoder();
+
 type HttpRequest = Parameters<SimulatedRequestHandler["handle"]>[0];
 type HttpResponse = Awaited<ReturnType<SimulatedRequestHandler["handle"]>>["response"];
 
@@ -72,8 +74,15 @@ function shorten(client: object, service: string, handler: SimulatedRequestHandl
     const operation = { namespace, name, traits, input: inputSchema, output };
     const { body } = await protocol.serializeRequest(operation, input, context);
     const { response } = await handler.handle({ headers: { authorization }, body });
-    const parse = () => protocol.deserializeResponse(operation, context, response);
-    return response.statusCode < 300 ? remembered(response, parse) : parse();
+    const { statusCode, text } = response;
+    const parse = (body: string) =>
+      protocol.deserializeResponse(operation, context, {
+        ...{ statusCode, headers: response.headers, text: body },
+        body: encoder.encode(body),
+      });
+    if (statusCode >= 300) return parse(text);
+    const answer = await remembered(text, (whole) => parseReservations(whole, parse));
+    return { ...answer, $metadata: { httpStatusCode: statusCode } };
   };
   Object.assign(client, { send });
 }
@@ -82,23 +91,37 @@ function shorten(client: object, service: string, handler: SimulatedRequestHandl
 const parsed = new Map<string, object>();
 const parsedLimit = 500;
 
-async function remembered(
-  { statusCode, text }: HttpResponse,
-  parse: () => Promise<object>,
-): Promise<object> {
+async function remembered<T extends object>(
+  text: string,
+  parse: (text: string) => Promise<T>,
+): Promise<T> {
   const known = parsed.get(text);
-  const answer = known ?? deepFreeze(await parse());
-  if (known === undefined) {
-    if (parsed.size >= parsedLimit) parsed.clear();
-    parsed.set(text, answer);
-  }
-  return { ...answer, $metadata: { httpStatusCode: statusCode } };
+  if (known !== undefined) return known as T;
+  const answer = deepFreeze(await parse(text));
+  if (parsed.size >= parsedLimit) parsed.clear();
+  parsed.set(text, answer);
+  return answer;
+}
+
+/** Of many instances hardly any has changed: each reservation of a list is parsed, and remembered, by itself. */
+async function parseReservations(
+  text: string,
+  parse: (text: string) => Promise<object>,
+): Promise<object> {
+  const [head, ...rest] = text.split(/(?=<item><reservationId>|<\/reservationSet>)/);
+  const tail = rest.pop();
+  if (rest.length < 2) return parse(text);
+  const lists = await Promise.all(
+    rest.map((item) => remembered<{ Reservations?: object[] }>(`${head}${item}${tail}`, parse)),
+  );
+  return { ...lists[0], Reservations: lists.flatMap(({ Reservations = [] }) => Reservations) };
 }
 
 /** So that nobody changes what others get too. */
 function deepFreeze<T extends object>(value: T): T {
   for (const member of Object.values(value)) {
-    if (typeof member === "object" && member !== null) deepFreeze(member);
+    const isOpen = typeof member === "object" && member !== null && !Object.isFrozen(member);
+    if (isOpen) deepFreeze(member);
   }
   return Object.freeze(value);
 }
