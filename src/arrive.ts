@@ -2,7 +2,7 @@ import { isForwarding } from "./forwarding.ts";
 import { fail, type Wait, within } from "./limits.ts";
 import { type Need, type Phase, type Situation, secondsIn, secondsSinceFirst } from "./needs.ts";
 import { isHealthyAt, isInService, type Slot } from "./slots.ts";
-import { type Instance, isRegistered, targetsOf } from "./snapshot.ts";
+import { type Instance, isRegistered, type TargetRef, targetsOf } from "./snapshot.ts";
 
 /** How long a status check may fail before the instance counts as lost: two of EC2's checks, which run every minute. */
 const impairedLimitSeconds = 120;
@@ -162,7 +162,12 @@ function bakeSeconds({ plan }: Situation): number {
   );
 }
 
-function missingTargets(slot: Slot, { id }: Instance, { snapshot }: Situation) {
+/** Where an instance of a slot would have to be registered, and is not. */
+export function missingTargets(
+  slot: Slot,
+  { id }: Instance,
+  { snapshot }: Situation,
+): readonly TargetRef[] {
   const registered = targetsOf(snapshot, id).filter(isRegistered);
   return slot.wanted
     .filter(

@@ -1,7 +1,16 @@
 import { arrive } from "./arrive.ts";
 import { type Capacity, capacityOf, leave } from "./leave.ts";
 import { within } from "./limits.ts";
-import { comeBack, comeBackWhole, holdOn, isLost, isOurs, lost, protectAgain } from "./loss.ts";
+import {
+  comeBack,
+  comeBackWhole,
+  holdOn,
+  isLost,
+  isOurs,
+  lost,
+  protectAgain,
+  standIn,
+} from "./loss.ts";
 import { type Need, type Situation, secondsIn } from "./needs.ts";
 import { findRoom } from "./room.ts";
 import { type Fleet, isHealthyAt, isInService, isWell, type Slot, slotsOf } from "./slots.ts";
@@ -42,7 +51,11 @@ function roll(
   if (replacement === undefined) {
     if (old === undefined || isLost(old, situation)) return lost(slot, situation);
     // A leftover costs a place of max-surge, so it goes before anything new comes.
-    if (retiring[0] !== undefined) return leave(slot, retiring[0], situation, capacity);
+    if (retiring[0] !== undefined) {
+      return (
+        standIn(slot, old, retiring[0], situation) ?? leave(slot, retiring[0], situation, capacity)
+      );
+    }
     const shortage = situation.shortages.get(old.id);
     return shortage === undefined
       ? launch(slot, old, situation)

@@ -110,9 +110,11 @@ export function healthyAtStart(fleet: Fleet, snapshot: Snapshot, targetGroupArn:
   for (const { old, replacement, retiring } of fleet.slots) {
     const present = [old, replacement, ...retiring].flatMap((member) => member ?? []);
     for (const { id } of present) ours.add(id);
-    // Beside an old one, what another rollout left is a surplus that will go.
-    const kept = old === undefined ? present : present.filter((one) => !retiring.includes(one));
-    count += Math.max(0, ...kept.map(({ id }) => healthyTargets(snapshot, id, targetGroupArn)));
+    const most = (members: readonly Instance[]) =>
+      Math.max(0, ...members.map(({ id }) => healthyTargets(snapshot, id, targetGroupArn)));
+    // Beside an old one that serves there, what another rollout left is a surplus that will go.
+    const kept = old === undefined ? [] : present.filter((one) => !retiring.includes(one));
+    count += most(kept) || most(present);
   }
   const others = snapshot.targets.filter(
     (target) =>

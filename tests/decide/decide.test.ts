@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { decide } from "../../src/decide.ts";
 import { noExpectations } from "../../src/expectations.ts";
 import { advance, type Phase, type Progress } from "../../src/needs.ts";
+import { healthyAtStart } from "../../src/slots.ts";
 import { type Instance, ownTags, type Snapshot, type Target } from "../../src/snapshot.ts";
 import {
   bothGroups,
@@ -304,6 +305,61 @@ describe("order and surge", () => {
 describe("what earlier runs left", () => {
   const old = oldInstance("i-old");
   const serving = target("i-old", "healthy");
+
+  describe("where a run was killed before an old one had left its second group", () => {
+    const half = oldInstance("i-half");
+    const left = replacementOf("i-half", "i-left", { imageId: "ami-1" });
+    const inSecond = (id: string, state: string) =>
+      target(id, state, { targetGroupArn: siblingArn, port: 9000 });
+    const needs = (...targets: Target[]) => {
+      const seen = snapshot([half, left], targets);
+      const { fleet } = decide(situation(seen, { plan: plan({ targetGroups: bothGroups }) }));
+      const healthy = bothGroups.map(({ arn }) => [arn, healthyAtStart(fleet, seen, arn)] as const);
+      const changes = { targetGroups: bothGroups, healthyAtStart: new Map(healthy) };
+      return decide(situation(seen, { plan: plan(changes) })).needs;
+    };
+
+    it("lets it go as long as its replacement serves there", () => {
+      expect(
+        needs(
+          target("i-left", "healthy"),
+          inSecond("i-left", "healthy"),
+          inSecond("i-half", "healthy"),
+        ),
+      ).toMatchObject([{ phase: "deregister", instanceId: "i-half" }]);
+    });
+
+    it("registers it again where its replacement is ill", () => {
+      const ill = [target("i-left", "unhealthy"), inSecond("i-left", "unhealthy")];
+      expect(needs(...ill, inSecond("i-half", "healthy"))).toMatchObject([
+        {
+          phase: "register",
+          step: { targets: [{ targetGroupArn: groupArn, port: 8080, instanceId: "i-half" }] },
+        },
+      ]);
+      // Then it is the other one that can be spared.
+      expect(
+        needs(...ill, inSecond("i-half", "healthy"), target("i-half", "initial")),
+      ).toMatchObject([{ phase: "deregister", instanceId: "i-left" }]);
+    });
+
+    it("registers what serves in the first group in the second, too, where only the other one serves there", () => {
+      expect(needs(target("i-half", "healthy"), inSecond("i-left", "healthy"))).toMatchObject([
+        { phase: "register", instanceId: "i-half" },
+      ]);
+    });
+
+    it("takes neither out where each serves in one group only", () => {
+      expect(
+        needs(
+          target("i-left", "healthy"),
+          inSecond("i-left", "unhealthy"),
+          target("i-half", "unhealthy"),
+          inSecond("i-half", "healthy"),
+        ),
+      ).toMatchObject([{ phase: "capacity" }]);
+    });
+  });
 
   it("adopts a replacement of the same launch spec, and launches no other", () => {
     const seen = snapshot([old, replacementOf("i-old", "i-left", { state: "pending" })], [serving]);

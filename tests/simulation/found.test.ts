@@ -229,6 +229,29 @@ describe("a run that was killed between the registrations of a replacement in tw
   });
 });
 
+describe("a run that was killed between the deregistrations of an old one from two target groups", () => {
+  it("leaves it to the next one as what serves in the second, its replacement being ill (seed 701478)", async () => {
+    const scene = stage({ ...two, secondPort: 9090 });
+    let deregistrations = 0;
+    await run(scene, {
+      faults: ({ action }) => {
+        if (action === "DeregisterTargets") deregistrations += 1;
+        return deregistrations === 2 ? { kind: "crashBefore" } : undefined;
+      },
+    });
+    forceAnswer(scene.aws.world, newest(scene), 503);
+    await scene.clock.sleep(30_000);
+    const [half] = fleetOf(scene).filter(({ targets }) => targets.length === 1);
+    expect(half?.targets).toMatchObject([{ port: 9090, state: "healthy" }]);
+    expect(isHealthy(scene, newest(scene))).toBe(false);
+    const watched = watch(scene);
+    expectSuccess(await run(scene, { version: "v3", allowUnhealthy: true }));
+    expect(watched.violations).toEqual([]);
+    expectConverged(scene, { version: "v3" });
+    expectConverged(scene, { version: "v3", port: 9090 });
+  });
+});
+
 describe("a replacement that dies while an answer to a look is 20 s on its way", () => {
   it("costs no old one, which is deregistered on no read so old (seed 1452)", async () => {
     const scene = stage(two);

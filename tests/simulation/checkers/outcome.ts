@@ -64,7 +64,8 @@ export function checkOutcome(
   /** What others left it in, out of the group to be updated: it is told of, or cannot be known. */
   function isLeftAlone(one: Instance, run: CheckedRun): boolean {
     const isServed = targetsOf(one.id).some(({ targetGroupArn }) => targetGroupArn === groups[0]);
-    return !isServed && (others.hasPutAside(one.id) || isTold(one, run));
+    const isForgotten = others.isUntagged(one.id) && launched.get(one.id) !== run;
+    return !isServed && (others.hasPutAside(one.id) || isForgotten || isTold(one, run));
   }
 
   function onSuccess(run: CheckedRun): void {
