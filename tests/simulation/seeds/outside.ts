@@ -17,8 +17,11 @@ import type { EventKind } from "./scenario.ts";
 
 /** What happens to a fleet from outside. */
 export interface Outside {
-  /** Lets one thing happen now, and tells to whom; undefined: there was nothing it could happen to. */
-  happen(kind: EventKind, lastsMs: number, key: string): string | undefined;
+  /**
+   * Lets one thing happen now, and tells to whom; undefined: there was nothing it could happen to.
+   * @param replaced whose replacement it happens to, where it is to one
+   */
+  happen(kind: EventKind, lastsMs: number, key: string, replaced?: string): string | undefined;
   /** Ends all that lasts, and registers an instance where none is left to be replaced. */
   heal(): void;
 }
@@ -55,7 +58,12 @@ export function createOutside(
     later(lastsMs, once);
   }
 
-  function happenTo(kind: EventKind, lastsMs: number, key: string): string | undefined {
+  function happenTo(
+    kind: EventKind,
+    lastsMs: number,
+    key: string,
+    replaced?: string,
+  ): string | undefined {
     const instance = oneOf(liveOnes(ground), key, draw);
     switch (kind) {
       case "dies":
@@ -78,7 +86,11 @@ export function createOutside(
         return deregister(ground, key, draw);
       case "terminated-replacement": {
         const one = oneOf(
-          liveOnes(ground).filter(({ id }) => !ground.initial.has(id)),
+          liveOnes(ground).filter(
+            ({ id, tags }) =>
+              !ground.initial.has(id) &&
+              (replaced === undefined || tags.some(({ value }) => value === replaced)),
+          ),
           key,
           draw,
         );

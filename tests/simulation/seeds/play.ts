@@ -4,7 +4,7 @@ import type { FaultRequest } from "../../../src/simulator/faults.ts";
 import type { Transition } from "../../../src/simulator/world.ts";
 import { isFleetChange } from "../calls.ts";
 import { checkCapacity } from "../checkers/capacity.ts";
-import type { CheckedRun, Report, Violation } from "../checkers/ground.ts";
+import { type CheckedRun, floorSeconds, type Report, type Violation } from "../checkers/ground.ts";
 import { checkInstances } from "../checkers/instances.ts";
 import { checkLock } from "../checkers/lock.ts";
 import { checkOutcome } from "../checkers/outcome.ts";
@@ -13,7 +13,13 @@ import { type RunResult, run as runProgram } from "../harness.ts";
 import { createTally, type Tally } from "./coverage.ts";
 import { createDraw } from "./draw.ts";
 import { createOutside, isAnyServed } from "./outside.ts";
-import { drawScenario, type Ending, type EventKind, type PlannedRun } from "./scenario.ts";
+import {
+  drawScenario,
+  type Ending,
+  type EventKind,
+  type PlannedRun,
+  type Scenario,
+} from "./scenario.ts";
 import { setTheScene } from "./setting.ts";
 import { createTrace, endOf, noTrace, type Trace } from "./trace.ts";
 import { createWay } from "./troubles.ts";
@@ -43,7 +49,7 @@ const requestsLimit = 20_000;
 /** What a run may act on is at most so old when it acts, beside the lag of its reads; in milliseconds. */
 const actingMs = 20_000;
 
-/** So soon after its protection was lifted a replacement dies, where it does. */
+/** So soon after the protection of an instance was lifted its replacement dies, where it does. */
 const unprotectedMs = 2_000;
 
 /** With the faults gone, so many runs must do. */
@@ -133,8 +139,9 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
         lock.onRequest(request, run);
         tally.count(`step ${step}`);
         if (step === "unprotect" && scenario.diesWhenUnprotected) {
+          const replaced = request.params.get("InstanceId");
           clock.at(clock.now() + unprotectedMs, () =>
-            happen("terminated-replacement", "unprotected"),
+            happen("terminated-replacement", "unprotected", 0, replaced),
           );
         }
       }
@@ -175,8 +182,8 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
 
   const outside = createOutside(ground, draw, (ms, act) => clock.at(clock.now() + ms, act));
   let isHealed = false;
-  function happen(kind: EventKind, key: string, lastsMs = 0): void {
-    const whom = isHealed ? undefined : outside.happen(kind, lastsMs, key);
+  function happen(kind: EventKind, key: string, lastsMs = 0, replaced?: string): void {
+    const whom = isHealed ? undefined : outside.happen(kind, lastsMs, key, replaced);
     if (whom === undefined) return;
     tally.count(`outside ${kind}`);
     trace.add(clock.now(), `from outside: ${kind} ${whom}`);
@@ -204,6 +211,10 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
     const name = `last-${index}`;
     const { error } = await start(scenario.last, name);
     const run = runs.get(name);
+    const tookMs = clock.now() - (run?.startedMs ?? 0);
+    if (tookMs > lastRunLimitMs(scenario)) {
+      report("endless", `with the faults gone, ${name} took ${tookMs / 1000} s`);
+    }
     if (error === undefined && run !== undefined) {
       outcome.onConverged(run);
       break;
@@ -217,6 +228,12 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Pla
     }
   }
   return { seed, violations, trace, tally, rollouts, requests };
+}
+
+/** So long a run takes at most where nothing goes wrong, in milliseconds: a leftover drains, and then an old one. */
+function lastRunLimitMs({ fleet, last }: Scenario): number {
+  const drainSeconds = Math.max(fleet.deregistrationDelaySeconds ?? 0, floorSeconds.network);
+  return 2 * (Number(last.config["waiting-period"]) + drainSeconds) * 1000;
 }
 
 /** At which call of a run what happens to it. */

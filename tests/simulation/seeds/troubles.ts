@@ -31,7 +31,15 @@ export function createWay(
   { draw, key, nowMs, hasLaunched, onFault }: WayOptions,
 ): Way {
   const untilMs = new Map<TroubleKind, number>();
+  const asked = new Map<string, number>();
   let trips = 0;
+
+  /** The same request at the same time may fare otherwise. */
+  function momentOf({ name }: FaultRequest): string {
+    const times = (asked.get(name) ?? 0) + 1;
+    asked.set(name, times);
+    return times === 1 ? name : `${name} again ${times}`;
+  }
 
   function isHit({ kind, probability, minimumMs, share }: Trouble, moment: string): boolean {
     const isOn = nowMs() < (untilMs.get(kind) ?? 0);
@@ -42,9 +50,10 @@ export function createWay(
 
   return {
     faults(request) {
+      const moment = momentOf(request);
       for (const trouble of run.troubles) {
         const fault = faultOf(trouble.kind, request, draw, hasLaunched);
-        if (fault === undefined || !isHit(trouble, request.name)) continue;
+        if (fault === undefined || !isHit(trouble, moment)) continue;
         onFault(trouble.kind, request.action);
         return fault;
       }
