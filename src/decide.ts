@@ -1,16 +1,8 @@
 import { arrive } from "./arrive.ts";
 import { type Capacity, capacityOf, leave } from "./leave.ts";
+import { leaveBehind, mayBeAllThatServes } from "./leftover.ts";
 import { within } from "./limits.ts";
-import {
-  comeBack,
-  comeBackWhole,
-  holdOn,
-  isLost,
-  isOurs,
-  lost,
-  protectAgain,
-  standIn,
-} from "./loss.ts";
+import { comeBack, comeBackWhole, holdOn, isLost, isOurs, lost, protectAgain } from "./loss.ts";
 import { type Need, type Situation, secondsIn } from "./needs.ts";
 import { findRoom } from "./room.ts";
 import { type Fleet, isHealthyAt, isInService, isWell, type Slot, slotsOf } from "./slots.ts";
@@ -50,12 +42,7 @@ function roll(
   const { old, replacement, retiring, ending } = slot;
   if (replacement === undefined) {
     if (old === undefined || isLost(old, situation)) return lost(slot, situation);
-    // A leftover costs a place of max-surge, so it goes before anything new comes.
-    if (retiring[0] !== undefined) {
-      return (
-        standIn(slot, old, retiring[0], situation) ?? leave(slot, retiring[0], situation, capacity)
-      );
-    }
+    if (retiring[0] !== undefined) return leaveBehind(slot, old, retiring[0], situation, capacity);
     const shortage = situation.shortages.get(old.id);
     return shortage === undefined
       ? launch(slot, old, situation)
@@ -90,7 +77,7 @@ function wrapUp(slot: Slot, situation: Situation, capacity: Capacity): Need | un
   if (unprotected !== undefined) return unprotected;
   const inService = (id: string) => isInService(snapshot, id, plan.config.targetGroupArn);
   const abandoned = [replacement, ...retiring].find((one) => {
-    if (one === undefined) return false;
+    if (one === undefined || mayBeAllThatServes(one, situation)) return false;
     if (old !== undefined) return !isHealthyAt(snapshot, one.id, slot.wanted);
     return isOurs(one, situation) && !(isAlive(one) && inService(one.id));
   });

@@ -1,16 +1,8 @@
-import { missingTargets } from "./arrive.ts";
 import type { Expectations } from "./expectations.ts";
 import { within } from "./limits.ts";
 import { type Need, type Situation, secondsSinceFirst } from "./needs.ts";
-import { isHealthyAt, type Slot } from "./slots.ts";
-import {
-  type Instance,
-  isRegistered,
-  isServing,
-  ownTags,
-  targetKey,
-  targetsOf,
-} from "./snapshot.ts";
+import type { Slot } from "./slots.ts";
+import { type Instance, isRegistered, ownTags, targetKey, targetsOf } from "./snapshot.ts";
 
 /** Whether this run has launched a replacement for an instance that is none any more: it is not launched again. */
 export function isLost({ id }: Instance, { expected }: Situation): boolean {
@@ -88,33 +80,6 @@ export function comeBackWhole(
     phase: "register",
     instanceId: id,
     step: { kind: "register", targets },
-    seen: "registered targets: not all",
-    pollSeconds: 3,
-  });
-}
-
-/**
- * A leftover that serves where the old one does not cannot be spared: a run was killed before it had deregistered it
- * everywhere, and its replacement is ill. Of the two, the one that is not registered everywhere is so again, and can then
- * stand in for the other.
- */
-export function standIn(
-  slot: Slot,
-  old: Instance,
-  leftover: Instance,
-  situation: Situation,
-): Need | undefined {
-  const { snapshot } = situation;
-  const served = targetsOf(snapshot, leftover.id).filter((target) => isServing(snapshot, target));
-  if (served.length === 0 || isHealthyAt(snapshot, old.id, served)) return undefined;
-  const one = [old, leftover].find(
-    (each) => each.state === "running" && missingTargets(slot, each, situation).length > 0,
-  );
-  if (one === undefined) return undefined;
-  return within(slot, situation, {
-    phase: "register",
-    instanceId: one.id,
-    step: { kind: "register", targets: missingTargets(slot, one, situation) },
     seen: "registered targets: not all",
     pollSeconds: 3,
   });

@@ -89,6 +89,8 @@ export interface Situation {
   readonly gaveUp: ReadonlySet<string>;
   /** Milliseconds in which AWS answered; outages do not count against any limit. */
   readonly nowMs: number;
+  /** For how long this run has been looking, in milliseconds. */
+  readonly lookedForMs: number;
 }
 
 /** Seconds since a slot entered this phase with this instance; 0 where it just does. */

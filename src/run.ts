@@ -38,7 +38,8 @@ export interface Run extends Workbench {
   readonly lock: Pick<Lock, "check">;
   /** How long AWS has not answered in all; no limit counts it. */
   outageMs: number;
-  /** When the last look began. */
+  /** When the first look began, and the last. */
+  readonly startedMs: number;
   lookMs: number;
   /** The last decision and what it rested on. */
   last?: { decision: Decision; situation: Situation; atMs: number };
@@ -77,6 +78,7 @@ export function newRun(
     refusals: new Map(),
     shortages: new Map(),
     outageMs: 0,
+    startedMs: clock.now(),
     lookMs: Number.NEGATIVE_INFINITY,
   };
 }
@@ -115,7 +117,8 @@ export async function look(
   run.outageMs += outageMs;
   const { plan, expected, progress, mode, gaveUp, shortages, outageMs: lost } = run;
   const nowMs = clock.now() - lost;
-  return { plan, snapshot, expected, progress, mode, gaveUp, shortages, nowMs };
+  const lookedForMs = run.lookMs - run.startedMs;
+  return { plan, snapshot, expected, progress, mode, gaveUp, shortages, nowMs, lookedForMs };
 }
 
 /** Decides; a slot that has failed stops the rollout, and a failure after that leaves its slot as it is. */

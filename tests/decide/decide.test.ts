@@ -366,6 +366,18 @@ describe("what earlier runs left", () => {
     expect(decide(situation(seen)).needs).toMatchObject([{ phase: "run", instanceId: "i-left" }]);
   });
 
+  it.each(["rolling", "failed", "interrupted"] as const)(
+    "leaves one that is registered alone for a minute: it may be all that is left (%s)",
+    (mode) => {
+      const left = replacementOf("i-old", "i-left", { imageId: "ami-other" });
+      const seen = snapshot([old, left], [serving, target("i-left", "initial")]);
+      const steps = (lookedForMs: number) =>
+        decide(situation(seen, { mode, lookedForMs })).needs.flatMap(({ step }) => step ?? []);
+      expect(steps(59_000)).toEqual([]);
+      expect(steps(60_000)).toMatchObject([{ kind: "deregister" }]);
+    },
+  );
+
   it("terminates one of another spec that serves nobody, before it launches", () => {
     const left = replacementOf("i-old", "i-left", { imageId: "ami-other" });
     const seen = snapshot([old, left], [serving]);

@@ -121,6 +121,7 @@ export function situation(seen: Snapshot, changes: Partial<Situation> = {}): Sit
     gaveUp: new Set(),
     shortages: new Map(),
     nowMs: 1_000_000,
+    lookedForMs: 1_000_000,
     ...changes,
   };
 }
