@@ -64,7 +64,7 @@ export async function deploy(deployment: Deployment, deps: Deps): Promise<void> 
   }
 }
 
-/** @returns false where another run took the lock meanwhile, so that everything has to be checked again after it */
+/** @returns false where another run works, or has only just ended, so that everything has to be checked again after it */
 async function rollOut(
   deployment: Deployment,
   deps: Deps,

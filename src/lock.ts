@@ -13,14 +13,15 @@ import { patient } from "./outlast.ts";
 /** That only one rollout of a target group works at a time. */
 export interface Lock {
   /**
-   * Waits, as long as it may, until no other rollout works. Changes nothing.
+   * Waits, as long as it may, until no other rollout works, and until all shows that one did that has only just ended.
+   * Changes nothing.
    * @throws DeployError `Locked`, `Interrupted`
    */
   whenFree(): Promise<void>;
   /**
    * Takes the lock, of all target groups that the run changes.
-   * @returns false where all has to be checked anew: another run was faster, and there is time left to wait for it, or
-   * one has only just ended
+   * @returns false where all has to be checked anew after {@link Lock.whenFree}: another run was faster, and there is time
+   * left to wait for it, or one has only just ended
    * @throws DeployError as {@link Lock.whenFree}, or where AWS refuses what the lock is made of
    */
   acquire(arns: readonly string[]): Promise<boolean>;
@@ -60,10 +61,10 @@ const settleEveryMs = 2_000;
 const settleMs = 10_000;
 
 /**
- * A holder whose lease has expired may still be there, and trust a read that lags for as long again; or a change of it
- * may be on its way.
+ * A holder whose lease has expired may still be there, and trust a read that lags; or a change of it may be on its way,
+ * and then takes as long to show as any (`showsMs`).
  */
-const settleAfterExpiryMs = 20_000;
+const settleAfterExpiryMs = 30_000;
 
 /** Of several that take it at the same time, one stays within this; else another had it before. */
 const contentionMs = 40_000;
@@ -113,18 +114,14 @@ export function createLock(
     await own.release(isToBeTold ? changedMs : undefined);
   }
 
-  /** @returns false where one has waited, so that all has to be checked anew */
-  async function awaitEnded(): Promise<boolean> {
-    const untilMs = ended.showsAtMs;
-    if (clock.now() >= untilMs) return true;
-    const message = `Another rollout has only just ended: waiting ${Math.ceil((untilMs - clock.now()) / 1000)} s until all that it did shows`;
+  const isToShow = () => clock.now() < ended.showsAtMs;
+
+  /** Its lease stays meanwhile: should this run end, too, the next one has the same to wait for. */
+  async function awaitEnded(): Promise<void> {
+    const seconds = Math.ceil((ended.showsAtMs - clock.now()) / 1000);
+    const message = `Another rollout has only just ended: waiting ${seconds} s until all that it did shows`;
     log({ event: "lock", message });
-    while (clock.now() < untilMs) {
-      await clock.sleep(Math.min(lookEveryMs, untilMs - clock.now()), signal);
-      if (signal.aborted) throw interruptedEarly();
-      await own.renew();
-    }
-    return false;
+    await clock.sleep(ended.showsAtMs - clock.now(), signal);
   }
 
   /** @throws DeployError `Locked` when the time to wait is over */
@@ -149,8 +146,13 @@ export function createLock(
 
   async function whenFree(): Promise<void> {
     for (let saidMs = Number.NEGATIVE_INFINITY; ; ) {
-      const { living } = await early(() => watch.look(steady, arns).catch(orNobody));
-      if (living.length === 0) return;
+      const { living, over } = await early(() => watch.look(steady, arns).catch(orNobody));
+      ended.note(over);
+      if (living.length === 0) {
+        if (!isToShow()) return;
+        await awaitEnded();
+        continue;
+      }
       block(living);
       if (clock.now() - saidMs >= sayEveryMs) {
         saidMs = clock.now();
@@ -165,13 +167,13 @@ export function createLock(
 
   async function acquire(groups: readonly string[]): Promise<boolean> {
     arns = groups;
-    isHeld = false;
     const { living, over, strayKeys } = await early(() => watch.look(steady, arns));
     if (living.length > 0) {
       block(living);
       return false;
     }
     ended.note(over);
+    if (isToShow()) return false;
     for (const lease of over.filter(({ process }) => process !== endedProcess)) {
       const why = holder.hasEnded(lease) ? "its process has ended" : "it shows no sign of life";
       const message = `Taking over from another rollout, as ${why}: ${describe(lease)}`;
@@ -182,7 +184,7 @@ export function createLock(
     await early(() => removeTags(steady, arns, [...keys, ...strayKeys]));
     await early(() => own.claim(steady, arns));
     const quietMs = over.every((lease) => hasEnded(lease, holder)) ? settleMs : settleAfterExpiryMs;
-    return (await settle(quietMs)) && awaitEnded();
+    return settle(quietMs);
   }
 
   /** Looks until ours must show in every read, and no other does. */
@@ -191,8 +193,12 @@ export function createLock(
     for (let claims = 1; ; ) {
       await clock.sleep(settleEveryMs, signal);
       const lookMs = clock.now();
-      const { living, hasOwn, over } = await early(() => watch.look(steady, arns));
+      const { living, own: shown, over } = await early(() => watch.look(steady, arns));
       ended.note(over);
+      if (isToShow()) {
+        await release(false);
+        return false;
+      }
       if (living.length > 0) {
         rivalsSinceMs ??= lookMs;
         const isOutrun = lookMs - rivalsSinceMs > contentionMs;
@@ -202,7 +208,7 @@ export function createLock(
           return false;
         }
       } else if (lookMs - own.claimedMs >= quietMs) {
-        if (hasOwn) {
+        if (own.isIn(shown)) {
           isHeld = true;
           return true;
         }
@@ -231,7 +237,7 @@ export function createLock(
         try {
           return await client.send(command as never);
         } finally {
-          if (isToShow(command)) changedMs = clock.now();
+          if (isToBeKnown(command)) changedMs = clock.now();
         }
       };
       return new Proxy(client, {
@@ -245,11 +251,11 @@ export function createLock(
 /** What AWS refuses is told by the preflight, with all else, or when the lock is taken. */
 function orNobody(error: unknown): Leases {
   if (!isAwsError(error)) throw error;
-  return { hasOwn: false, living: [], over: [], strayKeys: [] };
+  return { own: [], living: [], over: [], strayKeys: [] };
 }
 
 /** A change that has to be known before the next; to terminate again what is terminated does no harm. */
-function isToShow(command: object): boolean {
+function isToBeKnown(command: object): boolean {
   return isChange(command) && command.constructor.name !== "TerminateInstancesCommand";
 }
 

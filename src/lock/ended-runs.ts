@@ -40,8 +40,10 @@ export function createEndedRuns(clock: Clock, holder: Holder): EndedRuns {
 /** How long it takes yet until all that a run did shows, as far as its lease tells when that was. */
 function unseenMs(lease: Lease, holder: Holder): number {
   const silent = silentMs(lease, holder.wallMs());
+  // No time at all tells nothing.
+  if (!Number.isFinite(silent)) return showsMs;
   if (lease.host !== holder.host) return Math.abs(silent) < clocksDifferMs ? showsMs : 0;
-  if (lease.process === endedProcess) return showsMs - silent;
   // One that was killed may have changed something for as long as a renewal counts, and this one need not be its last.
-  return Math.min(showsMs, renewalCountsMs + showsMs + showsMs - silent);
+  const lastMs = lease.process === endedProcess ? 0 : renewalCountsMs + showsMs;
+  return Math.min(showsMs, lastMs + showsMs - silent);
 }

@@ -26,8 +26,8 @@ export interface SeenLease extends Lease {
 
 /** What one read of the tags of target groups shows of leases: of each run one, however many groups it is at. */
 export interface Leases {
-  /** Whether our own is there, at each of the groups. */
-  readonly hasOwn: boolean;
+  /** Our own at each of the groups; undefined where it is not there. */
+  readonly own: readonly (Lease | undefined)[];
   /** Those of other runs that work, as far as can be told, at any of the groups. */
   readonly living: readonly SeenLease[];
   /** Those whose process has ended, or that have expired. */
@@ -90,7 +90,7 @@ export function createLeaseWatch(clock: Clock, holder: Holder): LeaseWatch {
         sightings.get(nameOf(lease))?.isOver || hasEnded(lease, holder);
       const living = oneEach(others.filter((lease) => !isOver(lease)));
       return {
-        hasOwn: groups.every(({ leases }) => leases.has(holder.owner)),
+        own: groups.map(({ leases }) => leases.get(holder.owner)),
         living,
         over: oneEach(others).filter((one) => !living.some(({ owner }) => owner === one.owner)),
         strayKeys: groups.flatMap(({ strayKeys }) => strayKeys),

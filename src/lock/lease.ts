@@ -95,8 +95,9 @@ export function silentMs({ heartbeat }: Lease, wallMs: number): number {
 export function describeLease(lease: Lease, wallMs: number): string {
   const { host, process, ami, build, since } = lease;
   const silent = silentMs(lease, wallMs);
+  const who = process === endedProcess ? "ended already," : `process ${process || "unknown"}`;
   return [
-    `process ${process || "unknown"} on host ${host || "unknown"}`,
+    `${who} on host ${host || "unknown"}`,
     `AMI ${ami || "unknown"}`,
     `build ${build || "unknown"}`,
     `since ${since || "unknown"}${ago(wallMs - Date.parse(since))}`,

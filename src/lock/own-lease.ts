@@ -19,7 +19,7 @@ const renewalOverdueMs = 60_000;
 
 /**
  * No change is sent with a renewal older than this: it must have landed before others could take the lock over, and
- * their first change comes at least 80 s after the last renewal (`watchMs`, and what lock.ts waits after it).
+ * their first change comes at least 90 s after the last renewal (`watchMs`, and what lock.ts waits after it).
  */
 export const renewalCountsMs = 30_000;
 
@@ -45,6 +45,8 @@ export interface OwnLease {
   claim(elbv2: ElasticLoadBalancingV2Client, arns: readonly string[]): Promise<void>;
   /** When it was last written anew. */
   readonly claimedMs: number;
+  /** Whether this is the lease at every group: a read may show one that was removed since, and written anew. */
+  isIn(shown: readonly (Lease | undefined)[]): boolean;
   /** Shows a sign of life where one is due. Never throws: whether the lease is still there is another matter. */
   renew(): Promise<void>;
   /**
@@ -77,10 +79,12 @@ export function createOwnLease(
   let renewalDueMs = 0;
   let renewal: Promise<unknown> = Promise.resolve();
   let isOverdueTold = false;
-  let isLost = false;
+  let isTaken = false;
   let checkedMs = Number.NEGATIVE_INFINITY;
 
   const isoNow = () => new Date(holder.wallMs()).toISOString();
+  const isIn = (shown: readonly (Lease | undefined)[]) =>
+    shown.every((one) => one?.since === since);
 
   function renewed(sentMs: number): void {
     longestSilenceMs = Math.max(longestSilenceMs, clock.now() - renewedMs);
@@ -116,22 +120,23 @@ export function createOwnLease(
     const now = clock.now();
     const isOld = now - renewedMs >= renewalCountsMs;
     const failure = isOld || now >= renewalDueMs ? await renewNow() : undefined;
-    const { hasOwn, living } = await watch.look(elbv2, arns);
+    const { own, living } = await watch.look(elbv2, arns);
+    const hasOwn = isIn(own);
     // Where it is gone, that is what there is to tell.
     if (isOld && failure !== undefined && hasOwn) throw failure;
     return { hasOwn, living };
   }
 
   function lost(living: readonly Lease[]): DeployError {
-    isLost = true;
+    isTaken = living.length > 0;
     const silentMs = Math.max(longestSilenceMs, clock.now() - renewedMs);
     return lockLost(arn, living, holder.wallMs(), silentMs >= expiryMs ? silentMs : undefined);
   }
 
   /** Leaves word of a change that may not show yet, so that the next run waits until it does. */
   function leave(changedMs: number | undefined): Promise<unknown> {
-    // Whoever removed it wants nothing of it back.
-    if (changedMs === undefined || isLost) return removeTags(elbv2, arns, leaseKeys(owner));
+    // Who works there by now has begun without such word, and would not take it away again.
+    if (changedMs === undefined || isTaken) return removeTags(elbv2, arns, leaseKeys(owner));
     const heartbeat = new Date(holder.wallMs() - clock.now() + changedMs).toISOString();
     const lease = { owner, host, process: endedProcess, ami, build, since, heartbeat };
     return addTags(elbv2, arns, leaseTags(lease));
@@ -154,12 +159,13 @@ export function createOwnLease(
     get claimedMs() {
       return claimedMs;
     },
+    isIn,
     async claim(client, groups) {
+      if (!isWritten) since = isoNow();
       // Before the call, whose answer may be lost.
       isWritten = true;
       arns = groups;
-      since = isoNow();
-      const lease = { owner, host, process, ami, build, since, heartbeat: since };
+      const lease = { owner, host, process, ami, build, since, heartbeat: isoNow() };
       const sentMs = clock.now();
       await addTags(client, arns, leaseTags(lease));
       claimedMs = clock.now();

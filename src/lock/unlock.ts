@@ -1,7 +1,9 @@
 import { describeTags, describeTargetGroups, removeTags } from "../aws/elbv2.ts";
 import { isAwsError } from "../aws/errors.ts";
 import type { Deps } from "../deploy.ts";
-import { describeLease, leaseKeys, leasesIn } from "./lease.ts";
+import { showsMs } from "./ended-runs.ts";
+import { describeLease, type Lease, leaseKeys, leasesIn, silentMs } from "./lease.ts";
+import { expiryMs } from "./lease-watch.ts";
 import { groupName, lockRefused } from "./lock-errors.ts";
 
 /**
@@ -33,9 +35,20 @@ export async function unlock(
     }
     const message = `Unlocked target group ${groupName(arn)}, which was locked by:`;
     log({ event: "lock", message, lines, details: { holders: lines } });
+    if (![...leases.values()].some((lease) => mayNotShow(lease, holder.wallMs()))) return;
+    log({
+      event: "lock",
+      message: "What was done last may not show yet: wait a minute before the next rollout",
+    });
   } catch (error) {
     throw isAwsError(error) ? lockRefused(error, arn) : error;
   }
+}
+
+/** Whether its holder may have changed something so lately that reads of AWS are older; no time at all tells nothing. */
+function mayNotShow(lease: Lease, wallMs: number): boolean {
+  const silent = silentMs(lease, wallMs);
+  return !Number.isFinite(silent) || silent < expiryMs + showsMs;
 }
 
 /** The other target groups of its load balancer. */

@@ -47,7 +47,8 @@ export function checkLock(
           report("lock-ignored", `${run.name} wrote a tag of the lease of ${owner}`);
         } else if (action === "AddTags") {
           // Its last word is that it has ended.
-          const hasEnded = [...params.values()].includes("ended");
+          const [process = ""] = [...params].find(([, one]) => one.endsWith(":process")) ?? [];
+          const hasEnded = params.get(process.replace(/Key$/, "Value")) === "ended";
           runs.set(owner, { run, aliveMs: hasEnded ? Number.NEGATIVE_INFINITY : world.nowMs() });
         } else if (owner !== run.name) {
           const other = runs.get(owner);
