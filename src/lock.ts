@@ -75,8 +75,8 @@ const contentionMs = 40_000;
  */
 const mayBeOverLimitMs = 180_000;
 
-/** How often a lease that was written does not show before that is taken for the doing of others. */
-const claimsLimit = 3;
+/** How often a lease that was written does not show before that is taken for the doing of others: for over a minute. */
+const claimsLimit = 7;
 
 /**
  * Makes the lock of a deployment: a lease in the tags (lease.ts) of its target group, and of every other one that holds

@@ -189,7 +189,7 @@ export function createOwnLease(
         }
         if (hasOwn && looks >= slowChecks) throw tooSlow(tookMs);
         if (hasOwn) continue;
-        const isFresh = clock.now() - claimedMs < ownWriteCountsMs;
+        const isFresh = startMs - claimedMs < ownWriteCountsMs;
         if (!isFresh || looks >= lostLooks) throw lost(living);
         await clock.sleep(1000);
       }
