@@ -1,3 +1,4 @@
+import { describeInstancesByTag } from "../aws/ec2.ts";
 import {
   type BareTargetGroup,
   describeTargetGroups,
@@ -10,7 +11,7 @@ import { noExpectations } from "../expectations.ts";
 import type { Launches, LaunchTemplate } from "../launch.ts";
 import { type AwsClients, observe, type Scope } from "../observe.ts";
 import { slotsOf } from "../slots.ts";
-import { isGone, type Snapshot, type TargetGroup } from "../snapshot.ts";
+import { isGone, ownTags, type Snapshot, type TargetGroup } from "../snapshot.ts";
 import type { Basics } from "./basics.ts";
 import type { Sight } from "./front-rules.ts";
 import { inTurns, targetsIfThere } from "./probes.ts";
@@ -68,14 +69,23 @@ export async function readFleet(
   };
 }
 
-/** The group itself and every other one of its load balancer that holds one of its instances. */
+/**
+ * The group itself and every other one of its load balancer that holds one of its instances, or one that our tags name:
+ * what a replacement took the place of may be registered there alone.
+ */
 async function relevantGroups(
   group: BareTargetGroup,
   groups: readonly BareTargetGroup[],
   aws: AwsClients,
 ): Promise<TargetGroup[]> {
-  const targets = await describeTargets(aws.elbv2, group.arn);
-  const ids = new Set(targets.map(({ instanceId }) => instanceId));
+  const [targets, tagged] = await Promise.all([
+    describeTargets(aws.elbv2, group.arn),
+    describeInstancesByTag(aws.ec2, ownTags.targetGroup, group.arn),
+  ]);
+  const ids = new Set([
+    ...targets.map(({ instanceId }) => instanceId),
+    ...tagged.flatMap(({ id, tags }) => [id, tags[ownTags.replaces]]),
+  ]);
   const siblings = groups.filter((one) => isSibling(one, group));
   const holding = await inTurns(siblings, async (sibling) => {
     const held = await targetsIfThere(sibling.arn, aws);

@@ -252,6 +252,34 @@ describe("a run that was killed between the deregistrations of an old one from t
   });
 });
 
+describe("an old one that somebody registers alone in a second target group, before it is terminated", () => {
+  it("is not terminated, though no instance of the first group is in the second (seed 102782)", async () => {
+    const scene = stage({ ...two, secondPort: 9090 });
+    const { world, secondTargetGroupArn = "" } = scene.aws;
+    await run(scene, {
+      faults: ({ action, params }) =>
+        action === "TerminateInstances" && params.get("DryRun") !== "true"
+          ? { kind: "crashBefore" }
+          : undefined,
+    });
+    const [old] = fleetOf(scene).filter(({ targets }) => targets.length === 0);
+    const group = world.targetGroups.get(secondTargetGroupArn) as TargetGroup;
+    world.actAs({ by: "control" }, () => {
+      for (const { id, targetGroupArn } of world.targets.list()) {
+        if (targetGroupArn === group.arn) deregisterTarget(world, group, id);
+      }
+      registerTarget(world, group, world.instances.get(old?.id ?? "") as Instance, 9090);
+    });
+    await scene.clock.sleep(30_000);
+    const watched = watch(scene);
+    const result = await run(scene, { config: { "waiting-period": 60 } });
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(watched.violations).toEqual([]);
+    const { targets = [] } = fleetOf(scene).find(({ id }) => id === old?.id) ?? {};
+    expect(targets.map(({ port, state }) => `${port} ${state}`)).toContain("9090 healthy");
+  });
+});
+
 describe("a replacement that dies while an answer to a look is 20 s on its way", () => {
   it("costs no old one, which is deregistered on no read so old (seed 1452)", async () => {
     const scene = stage(two);
