@@ -7,6 +7,8 @@ export interface CapacityChecker {
   onTransition(transition: Transition): void;
   /** A run has made its first change of the fleet. */
   onFirstChange(run: CheckedRun): void;
+  /** A run has ended. */
+  onEnd(run: CheckedRun): void;
 }
 
 interface Serving {
@@ -27,7 +29,8 @@ interface Count {
 }
 
 /**
- * Healthy targets never fall below the starting number through an act of ours. What others took out of service a moment
+ * Healthy targets never fall below the starting number through an act of ours, and a run that says 0 leaves as many. What
+ * others took out of service a moment
  * ago a run cannot know of: it counts for as long as the run may be blind.
  * @param runOf the run whose request caused a change; undefined: no request did
  * @param placeOf the instance at the beginning of the place that an instance takes
@@ -66,17 +69,22 @@ export function checkCapacity(
     return numbers;
   }
 
+  /** How many serve in a group, as far as a run can know. */
+  function healthyIn(arn: string, { blindMs }: CheckedRun, lost?: Target): number {
+    const isUnknown = ({ target, atMs }: Loss) =>
+      target.targetGroupArn === arn &&
+      target.id !== lost?.id &&
+      !serving.has(target.id) &&
+      world.nowMs() - atMs <= blindMs;
+    const unknown = new Set(losses.filter(isUnknown).map(({ target }) => target.id));
+    return ofGroup(arn).length + unknown.size;
+  }
+
   function check(run: CheckedRun, { target: lost, sinceMs }: Serving): void {
     // That it has begun to serve is not known yet either.
     if (world.nowMs() - sinceMs <= run.blindMs) return;
     const arn = lost.targetGroupArn;
-    const isUnknown = ({ target, atMs }: Loss) =>
-      target.targetGroupArn === arn &&
-      target.id !== lost.id &&
-      !serving.has(target.id) &&
-      world.nowMs() - atMs <= run.blindMs;
-    const unknown = new Set(losses.filter(isUnknown).map(({ target }) => target.id));
-    const healthy = ofGroup(arn).length + unknown.size;
+    const healthy = healthyIn(arn, run, lost);
     const start = startingNumbersOf(run).get(arn) ?? 0;
     if (healthy >= start) return;
     const name = world.targetGroups.get(arn)?.name;
@@ -113,6 +121,18 @@ export function checkCapacity(
       }
     },
     onFirstChange: (run) => void startingNumbersOf(run),
+    onEnd(run) {
+      if (run.ending?.error !== undefined) return;
+      for (const [arn, start] of startingNumbers.get(run.name) ?? []) {
+        const healthy = healthyIn(arn, run);
+        if (healthy >= start) continue;
+        const name = world.targetGroups.get(arn)?.name;
+        report(
+          "capacity-lost",
+          `${run.name} said 0 with ${healthy} healthy targets in ${name}; it started with ${start}`,
+        );
+      }
+    },
   };
 }
 

@@ -11,6 +11,10 @@ export interface Ground {
   readonly initial: ReadonlySet<string>;
   /** Instances of the same account that are none of ours. */
   readonly bystanders: ReadonlySet<string>;
+  /** Whether its instances are protected from termination. */
+  readonly isProtected: boolean;
+  /** Whether their source/destination check is off. */
+  readonly isForwarding: boolean;
 }
 
 /** One start of the program, as checkers know it. */
@@ -26,6 +30,14 @@ export interface CheckedRun {
    * are on their way, and for how long it may act on what it read.
    */
   readonly blindMs: number;
+  /** How long a request is on its way, each way, in milliseconds. */
+  readonly travelMs: number;
+  /** The limit of each single wait. */
+  readonly waitingSeconds: number;
+  /** Whether answers to its requests may be lost. */
+  readonly losesAnswers: boolean;
+  /** When a signal asked it to stop, if one did. */
+  signalledMs?: number;
   /** How it ended, once it has: what it threw (undefined: nothing), and the notices it gave. */
   ending?: { readonly atMs: number; readonly error: unknown; readonly notices: string };
 }
@@ -36,6 +48,9 @@ export const invariants = [
   "terminated-in-service",
   "surge-exceeded",
   "launched-twice",
+  "first-not-alone",
+  "unlike",
+  "signal-ignored",
   "not-ours",
   "request-cut",
   "lock-ignored",

@@ -30,7 +30,8 @@ const settleMs = 60_000;
 
 /**
  * Nothing is terminated while registered, draining or within the floor; never more than the starting number and
- * `max-surge` are pending or running; no two stand in for one; nothing is touched that is not ours to touch.
+ * `max-surge` are pending or running; no two stand in for one; the first replacement goes alone; nothing is touched that
+ * is not ours to touch.
  */
 export function checkInstances(
   { world, groups, places, initial, bystanders }: Ground,
@@ -40,6 +41,7 @@ export function checkInstances(
   const registrations = new Map<string, Registration>();
   const launched = new Map<string, CheckedRun>();
   const replaces = new Map<string, string>();
+  const everHealthy = new Set<string>();
   for (const target of world.targets.list()) {
     registrations.set(target.id, {
       target,
@@ -71,6 +73,7 @@ export function checkInstances(
         `${run.name} launched ${instance.id}: ${count} instances are pending or running, the limit is ${limit}`,
       );
     }
+    onFirstOnes(instance, run);
     const old = instance.tags.find(({ key }) => key === "zero-deploy:replaces")?.value;
     if (old === undefined) return;
     replaces.set(instance.id, old);
@@ -79,6 +82,27 @@ export function checkInstances(
       report(
         "launched-twice",
         `${run.name} launched ${instance.id}, but ${id} replaces ${old} too`,
+      );
+    }
+  }
+
+  /** Until one of its kind has been healthy, a run's replacements go one by one. */
+  function onFirstOnes({ id }: Instance, run: CheckedRun): void {
+    if (run.losesAnswers) return;
+    const isOfKind = (one: Instance | undefined) =>
+      one?.imageId === run.ami && nameOf(one) === run.version;
+    if ([...everHealthy].some((each) => isOfKind(world.instances.get(each)))) return;
+    const unproven = live().filter(
+      (one) =>
+        one.id !== id &&
+        launched.get(one.id) === run &&
+        isOfKind(one) &&
+        world.nowMs() - (others.touchedMs(one.id) ?? Number.NEGATIVE_INFINITY) > run.blindMs,
+    );
+    for (const one of unproven) {
+      report(
+        "first-not-alone",
+        `${run.name} launched ${id} beside ${one.id}, and none of its kind was ever healthy`,
       );
     }
   }
@@ -129,6 +153,7 @@ export function checkInstances(
       const run = runOf(transition);
       if (transition.kind === "target") {
         const { before, after, atMs } = transition;
+        if (after?.state === "healthy") everHealthy.add(after.instanceId);
         if (after !== undefined && before?.registered !== after.registered) {
           const byRun = run !== undefined;
           const ownMs = byRun
@@ -152,6 +177,10 @@ export function checkInstances(
       }
     },
   };
+}
+
+function nameOf({ tags }: Instance): string | undefined {
+  return tags.find(({ key }) => key === "Name")?.value;
 }
 
 function isLive(state: Instance["state"]): boolean {

@@ -82,11 +82,22 @@ export function checkOutcome(
 
   function onFailure(run: CheckedRun, error: DeployError): void {
     const text = [error.message, ...error.problems].join("\n");
+    const isOfOthers = error.code === "PreflightFailed" || error.code === "Locked";
+    const tellsOfFleet = error.problems.length > 0 && !isOfOthers;
     const vain = inVain.exec(error.message)?.[0];
     if (vain !== undefined) report("failed-in-vain", `${run.name} gave up: it ${vain}`);
     for (const one of ours()) {
       const isOurs = launched.get(one.id) === run || takenOut.get(one.id) === run;
-      if (!isOurs || !isKnown(one, run) || text.includes(one.id)) continue;
+      if (!isKnown(one, run)) continue;
+      const line = error.problems.find((problem) => problem.startsWith(one.id));
+      const isDone = isNew(one, run) && targetsOf(one.id).length > 0;
+      const isTheirs = isLeftAlone(one, run) || line?.endsWith("left alone");
+      if (tellsOfFleet && error.rerun === undefined && !isDone && !isTheirs) {
+        report("left-unlisted", `${run.name} left ${one.id}, and names no command to go on with`);
+      }
+      if (line !== undefined || (!isOurs && (!tellsOfFleet || isLeftAlone(one, run)))) continue;
+      // As the reads showed it.
+      if (error.message.includes("is unknown to EC2")) continue;
       const replaced = replacedBy(one.id);
       if (replaced !== undefined && text.includes(`to replace ${replaced} was not answered`))
         continue;

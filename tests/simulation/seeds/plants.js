@@ -40,8 +40,8 @@ export const plants = [
     file: "src/act.ts",
     from: "{ ...input, ClientToken: clientToken(spec, attempt) }",
     to: "{ ...input, ClientToken: (clientToken(spec, attempt) + clock.now()).slice(-64) }",
-    seed: 24,
-    invariant: "launched-twice",
+    seed: 81,
+    invariant: "surge-exceeded",
   },
   {
     name: "undo removes the old one",

@@ -1,6 +1,6 @@
 import type { TargetGroup } from "../../../src/simulator/balancer-records.ts";
-import { editInstance, forceAnswer } from "../../../src/simulator/controls.ts";
-import { changeInterface } from "../../../src/simulator/instances.ts";
+import { forceAnswer } from "../../../src/simulator/controls.ts";
+import { changeInstance, changeInterface } from "../../../src/simulator/instances.ts";
 import { addListener, addSubnetBeside, addTargetGroup } from "../../../src/simulator/network.ts";
 import { addHealthyTarget, addOldInstance } from "../../../src/simulator/old-instances.ts";
 import type { Instance, Subnet } from "../../../src/simulator/records.ts";
@@ -20,6 +20,9 @@ export interface Setting {
 /** For how long the fleet serves before anything happens, in milliseconds: what is ill shows by then. */
 const beforehandMs = 300_000;
 
+/** How the deregistration delays of further target groups differ. */
+const factors = [0.3, 1, 2];
+
 /** Sets the stage of a scenario. */
 export async function setTheScene(scenario: Scenario, draw: Draw): Promise<Setting> {
   const { fleet, more, ill, isProtected, isForwarding } = scenario;
@@ -32,7 +35,10 @@ export async function setTheScene(scenario: Scenario, draw: Draw): Promise<Setti
   const instances = aws.oldInstanceIds.map((id) => world.instances.get(id) as Instance);
   const groups: TargetGroup[] = [first];
   for (const { port, share } of more) {
-    const group = addTargetGroup(world, balancer, `my-targets-${port}`, port, fleet);
+    const seconds = (fleet.deregistrationDelaySeconds ?? 300) * draw.pick(`delay:${port}`, factors);
+    const deregistrationDelaySeconds = Math.min(3600, Math.round(seconds));
+    const options = { ...fleet, deregistrationDelaySeconds };
+    const group = addTargetGroup(world, balancer, `my-targets-${port}`, port, options);
     world.applicationPorts.add(port);
     addListener(world, balancer, group, port);
     groups.push(group);
@@ -44,15 +50,11 @@ export async function setTheScene(scenario: Scenario, draw: Draw): Promise<Setti
   const subnets = [...world.subnets.values()];
   const bystanders = addBystanders(scene, subnets[0] as Subnet);
   const moreSubnets = subnets.map(({ id }) => addSubnetBeside(world, id).id);
-  world.advance();
   for (const { id } of instances) {
-    if (isProtected) editInstance(world, id, { disableApiTermination: true });
-    if (isForwarding) {
-      world.actAs({ by: "control" }, () =>
-        changeInterface(world, id, 0, () => ({ sourceDestCheck: false })),
-      );
-    }
+    if (isProtected) changeInstance(world, id, { disableApiTermination: true });
+    if (isForwarding) changeInterface(world, id, 0, () => ({ sourceDestCheck: false }));
   }
+  world.advance();
   for (const index of ill) forceAnswer(world, instances[index]?.id ?? "", 503);
   if (ill.length > 0) await clock.sleep(beforehandMs);
   world.advance();
@@ -68,6 +70,8 @@ export async function setTheScene(scenario: Scenario, draw: Draw): Promise<Setti
     })),
     initial: new Set(aws.oldInstanceIds),
     bystanders,
+    isProtected,
+    isForwarding,
   };
   return { scene, ground, moreSubnets };
 }

@@ -78,6 +78,11 @@ export function createWay(
   };
 }
 
+/** How long a request may be on its way, each way, in milliseconds. */
+export function longestTripMs({ travelMs, troubles }: PlannedRun): number {
+  return travelMs + (troubles.some(({ kind }) => kind === "slow") ? slowMs[1] : 0);
+}
+
 function hasTravel({ travelMs, troubles }: PlannedRun): boolean {
   return travelMs > 0 || troubles.some(({ kind }) => kind === "slow");
 }
