@@ -3,7 +3,7 @@ import type { Deployment } from "../deploy.ts";
 import { DeployError } from "../errors.ts";
 import { reconcile } from "../expectations.ts";
 import type { Run } from "../run.ts";
-import { isUnfinished, slotsOf } from "../slots.ts";
+import { isInService, isUnfinished, type Slot, slotsOf } from "../slots.ts";
 import { fleetLines } from "./fleet.ts";
 import type { Narrator } from "./narrator.ts";
 
@@ -45,7 +45,9 @@ export function withFleet(
   const seen = { ...snapshot, ...reconcile(snapshot, run.expected, run.last.atMs) };
   const fleet = slotsOf(seen, { ...plan, ...run.expected });
   const isCutShort = signal.aborted && error.code === "AwsUnreachable";
-  const isDone = !fleet.slots.some(isUnfinished);
+  const serves = ({ replacement }: Slot) =>
+    replacement !== undefined && isInService(seen, replacement.id, plan.config.targetGroupArn);
+  const isDone = fleet.slots.every((slot) => !isUnfinished(slot) && serves(slot));
   return new DeployError(
     isCutShort ? "Interrupted" : error.code,
     isCutShort ? `Rolling update interrupted while ${error.message}` : error.message,

@@ -2,6 +2,7 @@
 // requests, or failed a rollout that was well. Method: for each of them one small rollout in virtual time that comes to
 // that moment by itself, without luck; the number is that of the seed that found it.
 import { describe, expect, it } from "vitest";
+import type { DeployError } from "../../src/errors.ts";
 import type { TargetGroup } from "../../src/simulator/balancer-records.ts";
 import { IMAGES } from "../../src/simulator/catalog.ts";
 import { editInstance, forceAnswer, terminateInstance } from "../../src/simulator/controls.ts";
@@ -431,6 +432,26 @@ describe("a run of another AMI right after one that was complete, where reads la
       expect(watched.violations, `seed ${seed}`).toEqual([]);
       expectConverged(scene, { version: "v3" });
     }
+  });
+});
+
+describe("a run that is stopped by a refusal before it has registered a replacement whose old one has died", () => {
+  it("says how to go on (seed 300452)", async () => {
+    const scene = stage({ ...two, instances: 1, zones: 1 });
+    const [old = ""] = scene.aws.oldInstanceIds;
+    const refused = { kind: "error", status: 403, code: "AccessDenied", message: "no" } as const;
+    const result = await run(scene, {
+      faults: ({ action }) => {
+        if (launchesOf(scene) === 0) return undefined;
+        terminateInstance(scene.aws.world, old);
+        return action === "DescribeTags" ? refused : undefined;
+      },
+    });
+    expect(result.error).toMatchObject({
+      code: "AccessDenied",
+      rerun: `zero-deploy ${IMAGES.good}`,
+    });
+    expect((result.error as DeployError).problems.join()).toContain(newest(scene));
   });
 });
 
