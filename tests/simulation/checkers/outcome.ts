@@ -68,9 +68,15 @@ export function checkOutcome(
     return !isServed && (others.hasPutAside(one.id) || isForgotten || isTold(one, run));
   }
 
+  /** What another run has launched that still works is in its hands: who has nothing to do takes no lock. */
+  function isOfOther({ id }: Instance, run: CheckedRun): boolean {
+    const by = launched.get(id);
+    return by !== undefined && by !== run && by.ending === undefined;
+  }
+
   function onSuccess(run: CheckedRun): void {
     for (const one of ours()) {
-      if (!isKnown(one, run) || isLeftAlone(one, run)) continue;
+      if (!isKnown(one, run) || isLeftAlone(one, run) || isOfOther(one, run)) continue;
       const isServed = targetsOf(one.id).length > 0;
       if (isServed && isNew(one, run)) continue;
       report(
