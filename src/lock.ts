@@ -1,5 +1,6 @@
 import { removeTags } from "./aws/elbv2.ts";
 import { isAwsError } from "./aws/errors.ts";
+import { withSend } from "./aws/with-send.ts";
 import type { Deployment, Deps } from "./deploy.ts";
 import { interruptedEarly } from "./errors.ts";
 import { createEndedRuns, showsMs } from "./lock/ended-runs.ts";
@@ -27,11 +28,10 @@ export interface Lock {
   acquire(arns: readonly string[]): Promise<boolean>;
   readonly isHeld: boolean;
   /**
-   * That a change may be made now.
-   * @throws DeployError `LockLost` where another run may work; a transient error where that cannot be told
+   * The same client, which keeps the lock: its calls renew it, and before each change it is checked. Its calls throw what
+   * the SDK throws, and before a change DeployError `LockLost` where another run may work, or a transient error where that
+   * cannot be told.
    */
-  check(): Promise<void>;
-  /** The same client, which keeps the lock: its calls renew it, and before each change it is checked. */
   guard<C extends { send(...args: never[]): unknown }>(client: C): C;
   /**
    * Gives back what there is of it, taken or half taken; to be called in any case. Where the rollout is not complete, word
@@ -45,7 +45,6 @@ export const noLock: Lock = {
   whenFree: async () => {},
   acquire: async () => true,
   isHeld: true,
-  check: async () => {},
   guard: (client) => client,
   release: async () => {},
 };
@@ -226,9 +225,8 @@ export function createLock(
     get isHeld() {
       return isHeld;
     },
-    check: own.check,
-    guard: (client) => {
-      const send = async (command: object) => {
+    guard: (client) =>
+      withSend(client, async (command) => {
         if (!isChange(command)) await own.renew();
         else {
           await own.check();
@@ -239,11 +237,7 @@ export function createLock(
         } finally {
           if (isToBeKnown(command)) changedMs = clock.now();
         }
-      };
-      return new Proxy(client, {
-        get: (target, key) => (key === "send" ? send : Reflect.get(target, key, target)),
-      });
-    },
+      }),
     release,
   };
 }

@@ -4,6 +4,7 @@ import { type Decision, decide } from "./decide.ts";
 import type { Deps } from "./deploy.ts";
 import { DeployError } from "./errors.ts";
 import { expectLaunched, noExpectations } from "./expectations.ts";
+import { onFreshReads, StaleReads } from "./freshness.ts";
 import type { Lock } from "./lock.ts";
 import {
   advance,
@@ -34,8 +35,6 @@ export interface Run extends Workbench {
   readonly refusals: Map<string, string>;
   /** What is known of launches that were refused for want of room, by the id of the instance to be replaced. */
   readonly shortages: Map<string, Shortage>;
-  /** That no other run works. */
-  readonly lock: Pick<Lock, "check">;
   /** How long AWS has not answered in all; no limit counts it. */
   outageMs: number;
   /** When the first look began, and the last. */
@@ -51,21 +50,22 @@ const interruptedLimitSeconds = 30;
 /** The pause after a change: what follows from it can hardly be seen sooner. */
 const afterStepMs = 1000;
 
-/** What takes an instance out of service is not done on what was asked for longer ago than this. */
-const readsCountMs = 15_000;
-
 /** A run that has done nothing yet. */
 export function newRun(
   { plan, template, served, launches }: Preflight,
   { ec2, elbv2, sts, clock }: Deps,
   lock: Lock,
 ): Run {
-  return {
+  const aws = {
+    ec2: lock.guard(onFreshReads(ec2, clock, () => run.lookMs)),
+    elbv2: lock.guard(onFreshReads(elbv2, clock, () => run.lookMs)),
+    sts,
+  };
+  const run: Run = {
     plan,
     template,
-    aws: { ec2: lock.guard(ec2), elbv2: lock.guard(elbv2), sts },
+    aws,
     clock,
-    lock,
     mode: "rolling",
     expected: { ...noExpectations(), served: new Set(served) },
     launches: new Map(launches),
@@ -81,6 +81,7 @@ export function newRun(
     startedMs: clock.now(),
     lookMs: Number.NEGATIVE_INFINITY,
   };
+  return run;
 }
 
 /** Reads AWS, waiting through an outage; from a signal on, the run is wrapped up. */
@@ -214,11 +215,6 @@ async function tryStep(
   narrator: Narrator,
 ): Promise<boolean | undefined> {
   try {
-    if (step.kind === "deregister" || step.kind === "terminate") {
-      // The lock's own calls can take long, as those of the look can.
-      await run.lock.check();
-      if (run.clock.now() - run.lookMs > readsCountMs) return undefined;
-    }
     const outcome = await act(step, run).finally(() => {
       if (run.expected.unprotected.get(need.instanceId)?.isSure) narrator.unprotected(need);
     });
@@ -228,6 +224,7 @@ async function tryStep(
     narrator.done(need, outcome);
     return true;
   } catch (error) {
+    if (error instanceof StaleReads) return undefined;
     const untold = step.kind === "launch" ? run.untold.get(need.instanceId) : undefined;
     if (untold !== undefined) narrator.refused(need, untold);
     if (isTransient(error) || isSettling(step, error, run)) {

@@ -309,6 +309,28 @@ describe("a replacement that dies while an answer to a look is 20 s on its way",
     expect(watched.violations).toEqual([]);
     expectUntouched(scene);
   });
+
+  it("costs none while the lock's own calls take long, one after the other (seed 504663)", async () => {
+    const scene = stage(two);
+    const watched = watch(scene, { tolerates: () => true });
+    let trips: number[] = [];
+    const result = await run(scene, {
+      faults: before(
+        ({ action }) => action === "DescribeTargetHealth" && isReplaced(scene),
+        () => {
+          const id = newest(scene);
+          scene.clock.at(scene.clock.now() + 5_000, () => terminateInstance(scene.aws.world, id));
+          // There and back: a check that is quick enough to count, and then one that is not.
+          trips = [1_500, 1_500, 1_500, 15_000];
+        },
+      ),
+      travelMs: (action) => (action === "DescribeTags" ? (trips.shift() ?? 0) : 0),
+    });
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(watched.violations).toEqual([]);
+    await scene.clock.sleep(30_000);
+    expectUntouched(scene);
+  });
 });
 
 describe("an old one that comes back to two target groups, where one of the calls for that fails", () => {
