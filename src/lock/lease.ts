@@ -95,7 +95,8 @@ export function silentMs({ heartbeat }: Lease, wallMs: number): number {
 export function describeLease(lease: Lease, wallMs: number): string {
   const { host, process, ami, build, since } = lease;
   const silent = silentMs(lease, wallMs);
-  const who = process === endedProcess ? "ended already," : `process ${process || "unknown"}`;
+  const who =
+    process === endedProcess ? "a rollout that has ended," : `process ${process || "unknown"}`;
   return [
     `${who} on host ${host || "unknown"}`,
     `AMI ${ami || "unknown"}`,

@@ -2,7 +2,7 @@ import { describeTags, describeTargetGroups, removeTags } from "../aws/elbv2.ts"
 import { isAwsError } from "../aws/errors.ts";
 import type { Deps } from "../deploy.ts";
 import { showsMs } from "./ended-runs.ts";
-import { describeLease, type Lease, leaseKeys, leasesIn, silentMs } from "./lease.ts";
+import { describeLease, endedProcess, type Lease, leaseKeys, leasesIn, silentMs } from "./lease.ts";
 import { expiryMs } from "./lease-watch.ts";
 import { groupName, lockRefused } from "./lock-errors.ts";
 
@@ -33,7 +33,10 @@ export async function unlock(
       log({ event: "lock", message: `Target group ${groupName(arn)} was not locked` });
       return;
     }
-    const message = `Unlocked target group ${groupName(arn)}, which was locked by:`;
+    const isLocked = [...leases.values()].some(({ process }) => process !== endedProcess);
+    const message = isLocked
+      ? `Unlocked target group ${groupName(arn)}, which was locked by:`
+      : `Target group ${groupName(arn)} was not locked; removed what was left by:`;
     log({ event: "lock", message, lines, details: { holders: lines } });
     if (![...leases.values()].some((lease) => mayNotShow(lease, holder.wallMs()))) return;
     log({

@@ -1118,7 +1118,10 @@ describe("unlock", () => {
     const scene = stage(small);
     setTags(scene, wordOf("gone", "host-2", scene.clock.now() - 300 * second));
     const [event, advice] = await unlocking(scene);
-    expect(event?.lines?.[0]).toMatch(/^ended already, on host host-2, AMI /);
+    expect(event?.message).toBe(
+      "Target group my-targets was not locked; removed what was left by:",
+    );
+    expect(event?.lines?.[0]).toMatch(/^a rollout that has ended, on host host-2, AMI /);
     expect(advice).toBeUndefined();
     expect(tagsOf(scene)).toEqual({});
   });
