@@ -67,9 +67,12 @@ export async function act(step: Step, bench: Workbench): Promise<Outcome> {
       expectConfigured(expected, step.instanceId, atMs);
       return {};
     case "register":
+      // Before the calls, whose answers may be lost.
+      for (const { instanceId } of step.targets) {
+        expected.touched.add(instanceId);
+        expected.asked.set(instanceId, step.targets);
+      }
       for (const [arn, targets] of byGroup(step.targets)) {
-        // Before the call, whose answer may be lost.
-        for (const { instanceId } of targets) expected.touched.add(instanceId);
         await registerTargets(aws.elbv2, arn, targets);
         expectRegistered(expected, targets, atMs);
       }

@@ -39,6 +39,8 @@ export interface Expectations {
   /** `isAgain`: it had been seen healthy before, so that a read of it as healthy may be one of then. */
   readonly registered: Map<string, { target: TargetRef; atMs: number; isAgain: boolean }>;
   readonly deregistered: Map<string, { target: TargetRef; atMs: number }>;
+  /** What this run asked to be registered, by instance, whether or not it got an answer, or to the last call. */
+  readonly asked: Map<string, readonly TargetRef[]>;
   readonly terminated: Map<string, { atMs: number }>;
   /** Instances whose source/destination check was turned off. */
   readonly configured: Map<string, { atMs: number }>;
@@ -65,6 +67,7 @@ export function noExpectations(): Expectations {
     unanswered: new Set(),
     registered: new Map(),
     deregistered: new Map(),
+    asked: new Map(),
     terminated: new Map(),
     configured: new Map(),
     unprotected: new Map(),

@@ -58,23 +58,22 @@ export function comeBack(slot: Slot, situation: Situation): Need | undefined {
 }
 
 /**
- * An old one that is registered again, but not wherever this run had deregistered it: of several calls one may have
- * failed.
+ * An old one that is registered again, but not wherever this run had deregistered it, or asked for that: of several calls
+ * one may have failed.
  */
 export function comeBackWhole(
   slot: Slot,
   { id }: Instance,
   situation: Situation,
 ): Need | undefined {
-  const targets = [...situation.expected.deregistered.values()]
-    .map(({ target }) => target)
-    .filter(
-      (target) =>
-        target.instanceId === id &&
-        !targetsOf(situation.snapshot, id).some(
-          (one) => targetKey(one) === targetKey(target) && isRegistered(one),
-        ),
-    );
+  const { deregistered, asked } = situation.expected;
+  const registered = targetsOf(situation.snapshot, id).filter(isRegistered).map(targetKey);
+  const wanted = [
+    ...[...deregistered.values()].flatMap(({ target }) => (target.instanceId === id ? target : [])),
+    ...(asked.get(id) ?? []),
+  ];
+  const missing = wanted.filter((target) => !registered.includes(targetKey(target)));
+  const targets = [...new Map(missing.map((target) => [targetKey(target), target])).values()];
   if (targets.length === 0) return undefined;
   return within(slot, situation, {
     phase: "register",

@@ -366,6 +366,40 @@ describe("an old one that comes back to two target groups, where one of the call
   });
 });
 
+describe("an old one that an earlier run had deregistered, and that comes back to two target groups", () => {
+  it("is registered at both though the answer to the first call is lost (seed 601162)", async () => {
+    const scene = stage({ ...two, secondPort: 9090 });
+    const [old = ""] = scene.aws.oldInstanceIds;
+    await run(scene, {
+      faults: ({ action, params }) =>
+        action === "TerminateInstances" && params.get("DryRun") !== "true"
+          ? { kind: "crashBefore" }
+          : undefined,
+    });
+    forceAnswer(scene.aws.world, newest(scene), 503);
+    await scene.clock.sleep(30_000);
+    let hasFailed = false;
+    const result = await run(scene, {
+      allowUnhealthy: true,
+      config: { "waiting-period": 60 },
+      faults: ({ action, params }) => {
+        const isBack = action === "RegisterTargets" && params.get("Targets.member.1.Id") === old;
+        if (!isBack || hasFailed) return undefined;
+        hasFailed = true;
+        return { kind: "lostResponse" };
+      },
+    });
+    expect(result.error).toMatchObject({ code: "ReplacementFailed" });
+    expect(hasFailed).toBe(true);
+    await scene.clock.sleep(30_000);
+    const { targets = [] } = fleetOf(scene).find(({ id }) => id === old) ?? {};
+    expect(targets.map(({ port, state }) => `${port} ${state}`)).toEqual([
+      "8080 healthy",
+      "9090 healthy",
+    ]);
+  });
+});
+
 describe("a run right after one that had just launched, where reads lag a minute", () => {
   const staleReadsMs = (action: string) => (action === "DescribeTags" ? 0 : 60_000);
   const lagging = { staleReadsMs, lagIsConstant: true };
