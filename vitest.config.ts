@@ -42,8 +42,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "conformance",
-          // They mostly wait, for drains and boots in real time: all at once, they take as long as the longest.
-          maxWorkers: 7,
+          // They mostly wait, for drains and boots in real time: nearly all at once, they take as long as the longest.
+          maxWorkers: 6,
           include: ["tests/conformance/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -213,7 +213,8 @@ describe.concurrent("a rolling update that is interrupted", () => {
     const [oldId = ""] = fleet.oldIds;
     const end = await signalAfterLaunch(fleet, "SIGTERM");
     expect(end).toMatchObject({ exitCode: 143, stderr: "" });
-    expect(end.elapsedMs).toBeLessThan(20_000);
+    // Nothing was ever sent there: there is nothing to wait for.
+    expect(end.stdout).not.toMatch(/instance to drain/);
     expect(messagesOf(end)).toContain("Rolling update interrupted");
     expect(end.stdout).toMatch(
       new RegExp(`${oldId} \\(${fleet.oldAmi}, us-east-1a\\) running, healthy: not replaced`),
