@@ -39,7 +39,7 @@ export interface Expectations {
   /** `isAgain`: it had been seen healthy before, so that a read of it as healthy may be one of then. */
   readonly registered: Map<string, { target: TargetRef; atMs: number; isAgain: boolean }>;
   readonly deregistered: Map<string, { target: TargetRef; atMs: number }>;
-  /** What this run asked to be registered, by instance, whether or not it got an answer, or to the last call. */
+  /** What this run set out to register, by instance: a call of it may have failed, or have got no answer. */
   readonly asked: Map<string, readonly TargetRef[]>;
   readonly terminated: Map<string, { atMs: number }>;
   /** Instances whose source/destination check was turned off. */

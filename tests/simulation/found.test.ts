@@ -74,6 +74,15 @@ function fromOutside({ aws }: Stage, what: "register" | "deregister", id: string
   );
 }
 
+async function expectHealthyAtBoth(scene: Stage, instanceId: string): Promise<void> {
+  await scene.clock.sleep(30_000);
+  const { targets = [] } = fleetOf(scene).find(({ id }) => id === instanceId) ?? {};
+  expect(targets.map(({ port, state }) => `${port} ${state}`)).toEqual([
+    "8080 healthy",
+    "9090 healthy",
+  ]);
+}
+
 function deregistered({ requests }: RunResult): string[] {
   return requests
     .filter(({ action }) => action === "DeregisterTargets")
@@ -357,12 +366,7 @@ describe("an old one that comes back to two target groups, where one of the call
     });
     expect(result.error).toMatchObject({ code: "ReplacementFailed" });
     expect(hasFailed).toBe(true);
-    await scene.clock.sleep(30_000);
-    const { targets = [] } = fleetOf(scene).find(({ id }) => id === old) ?? {};
-    expect(targets.map(({ port, state }) => `${port} ${state}`)).toEqual([
-      "8080 healthy",
-      "9090 healthy",
-    ]);
+    await expectHealthyAtBoth(scene, old);
   });
 });
 
@@ -391,12 +395,7 @@ describe("an old one that an earlier run had deregistered, and that comes back t
     });
     expect(result.error).toMatchObject({ code: "ReplacementFailed" });
     expect(hasFailed).toBe(true);
-    await scene.clock.sleep(30_000);
-    const { targets = [] } = fleetOf(scene).find(({ id }) => id === old) ?? {};
-    expect(targets.map(({ port, state }) => `${port} ${state}`)).toEqual([
-      "8080 healthy",
-      "9090 healthy",
-    ]);
+    await expectHealthyAtBoth(scene, old);
   });
 });
 
